@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/log.h"
+
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static void assert_escaped(const char *text, size_t len, const char *want)
+{
+	char out[256];
+	ck_assert_str_eq(log_escape(text, len, out, sizeof out), want);
+}
+
+START_TEST(plain_text_stays)
+{
+	assert_escaped("", 0, "");
+	assert_escaped("a 'b' \"c\" ~", 11, "a 'b' \"c\" ~");
+	assert_escaped(
+		"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
+}
+END_TEST
+
+START_TEST(what_could_deceive_is_escaped)
+{
+	assert_escaped("a\nb\tc\r", 6, "a\\x0ab\\x09c\\x0d");
+	assert_escaped("\x1b[2J\x7f", 5, "\\x1b[2J\\x7f");
+	assert_escaped("a\0b", 3, "a\\x00b");
+	assert_escaped("\\n", 2, "\\x5cn");
+	assert_escaped("\xff\xc3", 2, "\\xff\\xc3");
+	assert_escaped("\xc2\x9b", 2, "\\xc2\\x9b");
+	assert_escaped("\xe2\x80\xae", 3, "\\xe2\\x80\\xae");
+}
+END_TEST
+
+START_TEST(a_text_is_cut_between_characters_and_ends_in_nul)
+{
+	char out[8];
+	memset(out, 'z', sizeof out);
+	ck_assert_str_eq(log_escape("abcdefghij", 10, out, sizeof out), "abcdefg");
+	ck_assert_str_eq(log_escape("abcdef\xc3\xa4", 8, out, sizeof out), "abcdef");
+	ck_assert_str_eq(log_escape("abcd\n", 5, out, sizeof out), "abcd");
+	ck_assert_str_eq(log_escape("abc\n", 4, out, sizeof out), "abc\\x0a");
+	ck_assert_str_eq(log_escape("abc", 3, out, 1), "");
+	out[0] = 'z';
+	log_escape("abc", 3, out, 0);
+	ck_assert_int_eq(out[0], 'z');
+}
+END_TEST
+
+START_TEST(levels_have_words)
+{
+	ck_assert_int_eq(log_level_parse("err"), LOG_LEVEL_ERR);
+	ck_assert_int_eq(log_level_parse("warn"), LOG_LEVEL_WARN);
+	ck_assert_int_eq(log_level_parse("notice"), LOG_LEVEL_NOTICE);
+	ck_assert_int_eq(log_level_parse("info"), LOG_LEVEL_INFO);
+	ck_assert_int_eq(log_level_parse("debug"), LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(log_level_parse(""), -1);
+	ck_assert_int_eq(log_level_parse("Err"), -1);
+	ck_assert_int_eq(log_level_parse("warning"), -1);
+	ck_assert_int_eq(log_get_level(), LOG_LEVEL_INFO);
+}
+END_TEST
+
+/* Standard error goes to a pipe while `write_lines` runs. */
+static size_t capture(void (*write_lines)(void), char *ret, size_t size)
+{
+	int fds[2], saved = dup(STDERR_FILENO);
+	ck_assert_int_eq(pipe(fds), 0);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	write_lines();
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	size_t len = 0;
+	ssize_t n;
+	while ((n = read(fds[0], ret + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	close(fds[0]);
+	ret[len] = '\0';
+	return len;
+}
+
+static void write_some(void)
+{
+	log_set_level(LOG_LEVEL_NOTICE);
+	errno = EXDEV;
+	log_err("one %d\n<0>two", 1);
+	log_notice("three");
+	log_info("not shown");
+	ck_assert_int_eq(errno, EXDEV);
+}
+
+START_TEST(lines_carry_their_priority_and_cannot_be_forged)
+{
+	char text[4096];
+	capture(write_some, text, sizeof text);
+	ck_assert_str_eq(text, "<3>one 1\\x0a<0>two\n<5>three\n");
+}
+END_TEST
+
+static void write_long(void)
+{
+	char text[5000] = { 0 };
+	memset(text, '\n', sizeof text - 1);
+	log_err("%s", text);
+	memset(text, 'x', sizeof text - 1);
+	log_err("%s", text);
+}
+
+START_TEST(a_long_line_is_cut_but_stays_a_line)
+{
+	char text[16384];
+	size_t len = capture(write_long, text, sizeof text);
+	char *end = strchr(text, '\n');
+	ck_assert_ptr_nonnull(end);
+	ck_assert_int_eq(strncmp(end + 1, "<3>xxx", 6), 0);
+	ck_assert_int_eq(text[len - 1], '\n');
+	ck_assert_ptr_eq(strchr(end + 1, '\n'), text + len - 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("base/log");
+	TCase *tc = tcase_create("log_escape");
+	tcase_add_test(tc, plain_text_stays);
+	tcase_add_test(tc, what_could_deceive_is_escaped);
+	tcase_add_test(tc, a_text_is_cut_between_characters_and_ends_in_nul);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("log_line");
+	tcase_add_test(tc, levels_have_words);
+	tcase_add_test(tc, lines_carry_their_priority_and_cannot_be_forged);
+	tcase_add_test(tc, a_long_line_is_cut_but_stays_a_line);
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
