@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * codec/request: the bytes of a request file.
+ *
+ * A CBOR sequence (RFC 8742): the envelope, a map under tag 55799 in deterministic encoding; the
+ * payload, one item, opaque to the server; the check item, h'crc32c' of all before it.  The
+ * envelope is a prefix, so routing needs only the head of a file.  docs/wq-request.cddl.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <wq/plugin.h> /* struct wq_bytes */
+
+#include "base/buf.h"
+
+struct wq_err;
+
+enum {
+	REQUEST_ENVELOPE_MAX = 4096, /* bytes; so one read of this size always holds it */
+	REQUEST_TM_MAX = 32,         /* [a-z][a-z0-9-]* */
+	REQUEST_KEY_MAX = 256,       /* bytes of UTF-8, no control characters */
+	REQUEST_LABEL_MAX = 128
+};
+
+struct request {
+	char task_manager[REQUEST_TM_MAX + 1]; /* "": the default one */
+	char key[REQUEST_KEY_MAX + 1];
+	char label[REQUEST_LABEL_MAX + 1];
+	struct wq_bytes
+		payload; /* borrowed from the input; len 0 when only the envelope was read */
+	struct wq_bytes envelope; /* borrowed: the envelope item as it stands */
+	bool has_check;
+};
+
+/* Append a whole request file to `ret`; `payload` must be one well-formed item.  0, -ENOMEM,
+ * -WQ_E_FORMAT or -WQ_E_LIMIT with the sentence. */
+int request_encode(const struct request *req, struct buf *ret, struct wq_err *err);
+
+/*
+ * Read the envelope from the first bytes of a file (`bytes` may be cut anywhere after it).
+ * Failures are -WQ_E_FORMAT or -WQ_E_LIMIT with err->name one of: "not-wq" "truncated" "bad-cbor"
+ * "too-deep" "too-many-items" "indefinite" "duplicate-key" "missing-key" "unknown-key" "bad-type"
+ * "bad-value" "unsupported-version" "too-big"; the text names the key, the value and the rule.
+ */
+int request_decode_envelope(const void *bytes, size_t len, struct request *ret, struct wq_err *err);
+
+/* Read a whole file: envelope, payload, check.  Adds "bad-checksum", "missing-payload",
+ * "trailing-bytes". */
+int request_decode(const void *bytes, size_t len, struct request *ret, struct wq_err *err);
