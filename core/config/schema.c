@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The core's own options.  wq.conf(5) and conf/wq.conf are held against these tables by tests. */
+#include "config/schema.h"
+
+#include "base/time.h"
+
+const struct wq_option config_top_options[] = {
+	[TOP_SPOOL] = { .name = "spool",
+		.help = "The directory in which requests and results live",
+		.type = WQ_T_PATH,
+		.flags = WQ_OPT_REQUIRED },
+	[TOP_DEFAULT_TASK_MANAGER] = { .name = "default-task-manager",
+		.help = "Where requests go that name no task manager; the only one if there is "
+			"just one",
+		.type = WQ_T_STRING },
+	[TOP_PLUGIN_PATH] = { .name = "plugin-path",
+		.help = "Directories that are searched for plugins before the installed one",
+		.def = "",
+		.type = WQ_T_LIST },
+	[TOP_ON_START] = { .name = "on-start",
+		.help = "Whether a starting server goes on with what the spool holds or empties it",
+		.def = "recover",
+		.choices = "recover|wipe",
+		.type = WQ_T_CHOICE },
+	[TOP_DURABILITY] = { .name = "durability",
+		.help = "What a power cut may take; none is safe against the death of any process",
+		.def = "none",
+		.choices = "none",
+		.type = WQ_T_CHOICE },
+	[TOP_LOG_LEVEL] = { .name = "log-level",
+		.help = "Messages above this level are dropped",
+		.def = "info",
+		.choices = "err|warn|notice|info|debug",
+		.type = WQ_T_CHOICE },
+	[TOP_HEARTBEAT_INTERVAL] = { .name = "heartbeat-interval",
+		.help = "How often the log says that the server is alive and what it has done",
+		.def = "10m",
+		.min = NS_PER_S,
+		.max = INT64_MAX,
+		.type = WQ_T_DURATION },
+	[TOP_SAMPLE_INTERVAL] = { .name = "sample-interval",
+		.help = "How often a plugin that cannot call by itself is asked for capacity and "
+			"outcomes",
+		.def = "1s",
+		.min = 10 * NS_PER_MS,
+		.max = INT64_MAX,
+		.type = WQ_T_DURATION },
+	[TOP_SAFETY_INTERVAL] = { .name = "safety-interval",
+		.help = "How often the spool is looked at even if nothing was announced",
+		.def = "60s",
+		.min = NS_PER_S,
+		.max = INT64_MAX,
+		.type = WQ_T_DURATION },
+	[TOP_DRAIN_LIMIT] = { .name = "drain-limit",
+		.help = "How long a server that ends waits for running tasks",
+		.def = "30s",
+		.type = WQ_T_DURATION },
+	[TOP_REQUEST_LIMIT] = { .name = "request-limit",
+		.help = "Larger requests are refused",
+		.def = "1M",
+		.min = 1 << 10,
+		.max = 16 << 20,
+		.type = WQ_T_SIZE },
+	[TOP_RESULT_LIMIT] = { .name = "result-limit",
+		.help = "Larger results of tasks are replaced by an error",
+		.def = "1M",
+		.min = 1 << 10,
+		.max = 16 << 20,
+		.type = WQ_T_SIZE },
+};
+const size_t config_n_top_options = TOP_MAX;
+_Static_assert(sizeof config_top_options / sizeof *config_top_options == TOP_MAX, "top options");
+
+const struct wq_option config_tm_options[] = {
+	[TM_PLUGIN] = { .name = "plugin",
+		.help = "The plugin that runs the tasks: a name, or a path to its .so",
+		.type = WQ_T_STRING,
+		.flags = WQ_OPT_REQUIRED },
+	[TM_MAX_RUNNING] = { .name = "max-running",
+		.help = "How many tasks of this task manager may run at once",
+		.def = "1",
+		.min = 1,
+		.max = 100000,
+		.type = WQ_T_INT },
+};
+const size_t config_n_tm_options = TM_MAX;
+_Static_assert(sizeof config_tm_options / sizeof *config_tm_options == TM_MAX, "section options");
