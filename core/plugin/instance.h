@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * plugin/instance: one configured use of a plugin, guarded in both directions.
+ *
+ * The host believes nothing that a plugin says without a check: right thread, right state, known
+ * task, given back once, well-formed result of allowed size, time taken.  A breach is a strike: a
+ * log line that names task manager, operation and rule, and a counter.  After INSTANCE_MAX_STRIKES
+ * in ten minutes the instance is quarantined: nothing new starts, what runs may still end.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "config/options.h"
+#include "loop/loop.h"
+#include "plugin/plugin.h"
+
+struct instance;
+
+enum {
+	INSTANCE_MAX_STRIKES = 5
+};
+
+/* What a plugin can do wrong.  The first two are counted, but bring no quarantine. */
+enum instance_strike {
+	INSTANCE_STRIKE_SLOW,        /* an operation took too long */
+	INSTANCE_STRIKE_OVERPROMISE, /* start_task: busy, within what has_capacity had answered */
+	INSTANCE_STRIKE_FAULT,       /* an operation answered a negative code */
+	INSTANCE_STRIKE_UNKNOWN_ANSWER, /* an operation answered what its manual does not know */
+	INSTANCE_STRIKE_UNKNOWN_TASK,   /* reap: not a task of this instance */
+	INSTANCE_STRIKE_TWICE,          /* reap: given back before */
+	INSTANCE_STRIKE_BAD_OUTCOME,    /* reap: unknown outcome */
+	INSTANCE_STRIKE_BAD_RESULT,     /* reap: not well-formed, or too large */
+	INSTANCE_STRIKE_THREAD,         /* a service for the loop, called from another thread */
+	INSTANCE_STRIKE_WATCH,          /* unknown watch, too early, or nobody to call */
+	INSTANCE_STRIKE_LEFTOVER,       /* destroy left something behind */
+	INSTANCE_STRIKE_MAX
+};
+const char *instance_strike_name(enum instance_strike kind); /* "slow", for metrics */
+
+/* What the host of the host does; all on the loop thread but `log`. */
+struct instance_events {
+	void *arg;
+	/* Something may have changed: reap, then ask for capacity.  Called from the loop, never from
+	 * inside an operation or of a function below. */
+	void (*touched)(void *arg, struct instance *i);
+	/*
+	 * From any thread, also from inside an operation: call nothing of this instance.  `tid` 0:
+	 * about no task.  `text` is one clean line; for a running task it begins with its id.
+	 */
+	void (*log)(void *arg, struct instance *i, int level, wq_tid tid, const char *text);
+};
+
+/*
+ * Make an instance: state allocated, create called with `values` (borrowed until instance_free;
+ * NULL where the plugin has no options).  The thread that calls is the loop's from then on.
+ * `loop` NULL: for --check; it cannot be started.  Failures carry the plugin's sentence.
+ */
+int instance_new(struct instance **ret, const struct plugin *p, const char *name,
+	const struct option_values *values, struct loop *loop, size_t result_limit,
+	const struct instance_events *events, struct wq_err *err);
+int instance_start(struct instance *i, struct wq_err *err);
+int instance_stop(struct instance *i, uint32_t how); /* WQ_STOP_... */
+void instance_free(struct instance *i);              /* calls destroy */
+
+const char *instance_name(const struct instance *i);
+const struct plugin *instance_plugin(const struct instance *i);
+bool instance_is_quarantined(const struct instance *i);
+uint64_t instance_strikes(struct instance *i); /* since it was made, all kinds together */
+uint64_t instance_strikes_of(struct instance *i, enum instance_strike kind);
+size_t instance_running(const struct instance *i); /* accepted and not given back */
+
+/* What is known of a task when it starts; all borrowed for the call. */
+struct instance_task {
+	const char *id, *name, *key, *label;
+	struct wq_bytes request;
+	uint32_t attempt;
+	uint32_t ref; /* the caller's, see instance_reaped_ref */
+};
+
+/* WQ_OK, WQ_REJECT (err says why).  WQ_OK where the plugin has no validate. */
+int instance_validate(struct instance *i, const struct instance_task *task, struct wq_err *err);
+
+/*
+ * WQ_OK with the task's number in `ret_tid`, WQ_BUSY, WQ_RETRY (`ret_delay_ms`), WQ_REJECT (err), or
+ * below 0: a fault; nothing was begun as far as the host knows.
+ */
+int instance_start_task(struct instance *i, const struct instance_task *task, wq_tid *ret_tid,
+	int64_t *ret_delay_ms, struct wq_err *err);
+
+/*
+ * 1: one task's end, checked; what it points at lives until the next call on `i`.  A result that is
+ * not well-formed or too large, or an unknown outcome, arrives as WQ_DONE_FAILED
+ * "plugin-bad-result".  `error` and `text` are NULL with WQ_DONE_OK and set with all others.  0: none.
+ */
+int instance_reap(struct instance *i, struct wq_outcome *ret);
+
+/* The `ref` of the task that the last instance_reap gave back. */
+uint32_t instance_reaped_ref(const struct instance *i);
+
+/* 0, -WQ_E_UNKNOWN (not running here), or the plugin's fault. */
+int instance_terminate(struct instance *i, wq_tid tid, uint32_t how);
+int32_t instance_has_capacity(struct instance *i); /* 0 when quarantined */
+void instance_ack(struct instance *i, wq_tid tid);
+
+/* The last progress of a task: answers permille and writes the text; -1 and "" when none. */
+int32_t instance_progress(struct instance *i, wq_tid tid, char *ret_text, size_t size);
