@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * control: the questions that only a running server can answer, over wq.sock.
+ *
+ * SOCK_SEQPACKET, one CBOR map a message.  Ask: { "wq-control": 1, "ask": "status" }.  Answer:
+ * { "wq-control": 1, "answer": { ... } } or { "wq-control": 1, "error": name, "text": sentence }.
+ * Both ends check the peer's credentials: the server answers its own uid and root.  It decides
+ * nothing: what an answer holds is the handler's matter.  docs/wq-control.cddl.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "loop/loop.h"
+
+struct wq_err;
+struct control;
+
+enum {
+	CONTROL_VERSION = 1,
+	CONTROL_ASK_MAX = 4096,
+	CONTROL_ANSWER_MAX = 180 * 1024, /* a message must fit in the kernel's default buffer */
+	CONTROL_CONNECTIONS_MAX = 64,
+	CONTROL_TIMEOUT_S = 5
+};
+
+/* Append the answer, one CBOR item of at most CONTROL_ANSWER_MAX bytes, to `ret`.  A failure
+ * becomes an error answer: err->name, or where that is empty the name of the code, and err->text.
+ */
+typedef int control_fn(void *arg, const char *what, struct buf *ret, struct wq_err *err);
+
+/*
+ * Serve `name` in the directory `dir_fd`, replacing a dead socket (the caller holds the lock).
+ * 0; -WQ_E_LOCKED: somebody answers there; -EEXIST: what stands there is no socket; -errno.
+ *
+ * No client can hold the server up: nothing blocks, an answer that its client does not take closes
+ * the connection, and at CONTROL_CONNECTIONS_MAX the one that was silent longest is closed.
+ */
+int control_open(struct control **ret, struct loop *loop, int dir_fd, const char *name,
+	control_fn *fn, void *arg, struct wq_err *err);
+
+/* Close all connections and remove the socket, if it is still ours.  NULL is fine. */
+void control_close(struct control *c);
+
+/*
+ * The client's end: ask one question, append the answer item to `ret`.  `dir_fd` may be O_PATH.
+ *   -WQ_E_GONE      nobody listens
+ *   -WQ_E_REFUSED   the server's own name and sentence
+ *   -WQ_E_TIMEOUT   after CONTROL_TIMEOUT_S
+ *   -WQ_E_FORMAT, -WQ_E_UNSUPPORTED  what came back is no answer, or of another version
+ *   -EPERM          the listener is neither root nor the owner of the directory
+ *   -EINTR, -errno
+ */
+int control_ask(
+	int dir_fd, const char *name, const char *what, struct buf *ret, struct wq_err *err);
