@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sched/sched.h"
+
+#include "base/err.h"
+#include "base/time.h"
+#include "sched/fifo.h"
+#include "sched/later.h"
+#include "sched/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* After this many accepts in a row a start that is possible goes first. */
+enum {
+	ACCEPTS_IN_A_ROW = 256
+};
+
+/* Where an entry is in its life.  Those from PROBING on wait in the queue of errands. */
+enum entry_state {
+	SEEN = 1, /* in `seen` */
+	UNSORTED, /* in `unsorted` */
+	WAITING,  /* in its task manager's queue */
+	RUNNING,
+	PROBING,     /* a marker for an id that is not known */
+	UNMARKING,   /* ... and is nowhere */
+	REMOVING,    /* aborted; its file is in the place that flags say */
+	TERMINATING, /* runs, and was told to end */
+	RETURNING,   /* never began: back to pending */
+	ENDED        /* its result waits to be published */
+};
+
+enum entry_flag {
+	MARKED = 1 << 0,    /* an abort marker stands in 5 */
+	ON_ERRAND = 1 << 1, /* its handle is in `errands` */
+	PLACE_SHIFT = 4     /* REMOVING: enum sched_place in the upper bits */
+};
+
+struct tm {
+	struct sched_limits limits;
+	struct fifo queue;
+	uint32_t running;
+	int32_t room;       /* granted by the last ASK and not used up */
+	bool looked;        /* there was a LOOK since room was used up */
+	bool dry;           /* has no room, as far as it said */
+	bool touched;       /* reap may have something */
+	bool touch_later;   /* ... when the starts of this round are done */
+	int64_t ask_at_ns;  /* dry and must be asked: when */
+	int64_t reap_at_ns; /* must be asked: when to reap next */
+	int64_t held_until_ns;
+};
+
+struct sched {
+	struct table table;
+	struct fifo seen, unsorted;
+	struct fifo errands; /* only its ring is used: first come, first served */
+	struct tm *tms;
+	uint32_t n_tms;
+	uint32_t turn;    /* which task manager is looked at first */
+	uint32_t accepts; /* in a row */
+	bool stopping;
+	int64_t sample_ns;
+	struct later unreadable; /* unsorted ones that cannot be read now */
+	struct later undone;     /* errands that could not be done */
+};
+
+struct sched *sched_new(uint32_t n_tms, const struct sched_limits *limits, int64_t sample_ns,
+	const uint64_t hash_key[2])
+{
+	struct sched *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	s->tms = calloc(n_tms, sizeof *s->tms);
+	if (!s->tms || !table_init(&s->table, hash_key)) {
+		sched_free(s);
+		return NULL;
+	}
+	s->n_tms = n_tms;
+	s->sample_ns = sample_ns;
+	for (uint32_t i = 0; i < n_tms; i++)
+		s->tms[i].limits = limits[i];
+	return s;
+}
+
+void sched_free(struct sched *s)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		fifo_fini(&s->tms[i].queue);
+	free(s->tms);
+	fifo_fini(&s->seen);
+	fifo_fini(&s->unsorted);
+	fifo_fini(&s->errands);
+	later_fini(&s->unreadable);
+	later_fini(&s->undone);
+	table_fini(&s->table);
+	free(s);
+}
+
+/* ---- entries ------------------------------------------------------------------------------------
+ */
+
+static struct entry *find(const struct sched *s, struct reqid id)
+{
+	uint32_t h = table_find(&s->table, id);
+	return h == TABLE_NONE ? NULL : table_at(&s->table, h);
+}
+
+/* The entry that an answer is about; to answer for another state is a mistake of the caller. */
+static struct entry *expect(const struct sched *s, struct reqid id, enum entry_state state)
+{
+	struct entry *e = find(s, id);
+	wq_check(e && e->state == state);
+	return e;
+}
+
+static uint32_t handle_of(const struct sched *s, const struct entry *e)
+{
+	return (uint32_t)(e - s->table.slab);
+}
+
+static void forget(struct sched *s, struct entry *e)
+{
+	uint32_t h = handle_of(s, e);
+	table_unlink(&s->table, h);
+	table_release(&s->table, h);
+}
+
+static struct fifo *fifo_of(struct sched *s, const struct entry *e)
+{
+	switch (e->state) {
+	case SEEN:
+		return &s->seen;
+	case UNSORTED:
+		return &s->unsorted;
+	case WAITING:
+		return &s->tms[e->tm].queue;
+	default:
+		return NULL;
+	}
+}
+
+/*
+ * A fifo's ring and the heap of late ones can each need memory just when a file has moved.  There
+ * is no way back then, so being out of memory here means to restart and recover from the spool.
+ */
+static void enter(struct sched *s, struct entry *e, enum entry_state state)
+{
+	e->state = (uint8_t)state;
+	wq_check(fifo_push(fifo_of(s, e), &s->table, handle_of(s, e)));
+}
+
+static void send_on_errand(struct sched *s, struct entry *e, enum entry_state state)
+{
+	e->state = (uint8_t)state;
+	if (e->flags & ON_ERRAND)
+		return;
+	e->flags |= ON_ERRAND;
+	wq_check(fifo_append(&s->errands, handle_of(s, e)));
+}
+
+static void remove_from(struct sched *s, struct entry *e, enum sched_place place)
+{
+	e->flags =
+		(uint8_t)((e->flags & ((1 << PLACE_SHIFT) - 1)) | (unsigned)place << PLACE_SHIFT);
+	send_on_errand(s, e, REMOVING);
+}
+
+/* An aborted one leaves its queue: the queue keeps the dead entry, a fresh one runs the errand. */
+static int remove_queued(struct sched *s, struct entry *e)
+{
+	struct entry old = *e;
+	uint32_t h = handle_of(s, e);
+	struct fifo *queue = fifo_of(s, e);
+	table_unlink(&s->table, h);
+	uint32_t fresh = table_add(&s->table, old.id);
+	if (fresh == TABLE_NONE) {
+		table_relink(&s->table, h);
+		return -ENOMEM;
+	}
+	fifo_kill(queue, &s->table, h);
+	e = table_at(&s->table, fresh);
+	e->since_ns = old.since_ns;
+	e->tm = old.tm;
+	e->flags = MARKED;
+	remove_from(s, e, SCHED_IN_PENDING);
+	return 0;
+}
+
+/* ---- events -------------------------------------------------------------------------------------
+ */
+
+static struct entry *add(struct sched *s, struct reqid id, int64_t now_ns)
+{
+	uint32_t h = table_add(&s->table, id);
+	if (h == TABLE_NONE)
+		return NULL;
+	struct entry *e = table_at(&s->table, h);
+	e->tm = UINT16_MAX;
+	e->since_ns = now_ns;
+	return e;
+}
+
+int sched_seen(struct sched *s, struct reqid id, int64_t now_ns)
+{
+	struct entry *e = find(s, id);
+	/* One that a probe did not find yet is news; all others are known. */
+	if (e && e->state != UNMARKING)
+		return 0;
+	if (!fifo_reserve(&s->seen))
+		return -ENOMEM;
+	if (!e)
+		e = add(s, id, now_ns);
+	if (!e)
+		return -ENOMEM;
+	e->since_ns = now_ns;
+	enter(s, e, SEEN);
+	return 0;
+}
+
+int sched_marked(struct sched *s, struct reqid id, int64_t now_ns)
+{
+	struct entry *e = find(s, id);
+	if (e && (e->flags & MARKED))
+		return 0;
+	if (!fifo_reserve(&s->errands))
+		return -ENOMEM;
+	if (!e) {
+		e = add(s, id, now_ns);
+		if (!e)
+			return -ENOMEM;
+		e->flags |= MARKED;
+		send_on_errand(s, e, PROBING);
+		return 0;
+	}
+	if (e->state == UNSORTED || e->state == WAITING)
+		return remove_queued(s, e);
+	e->flags |= MARKED;
+	if (e->state == RUNNING)
+		send_on_errand(s, e, TERMINATING);
+	else if (e->state == RETURNING || e->state == ENDED)
+		remove_from(s, e, SCHED_IN_RUNNING);
+	return 0; /* SEEN: once accepted; TERMINATING: once ended */
+}
+
+void sched_wakeup(struct sched *s, uint32_t tm)
+{
+	s->tms[tm].dry = false;
+	s->tms[tm].touched = true;
+}
+
+/* A running one has come to its end, whichever. */
+static struct entry *leave_running(struct sched *s, struct reqid id)
+{
+	struct entry *e = find(s, id);
+	wq_check(e && (e->state == RUNNING || e->state == TERMINATING));
+	struct tm *t = &s->tms[e->tm];
+	t->running--;
+	t->dry = false;
+	return e;
+}
+
+/* A shorter hold does not end a longer one. */
+static void hold(struct tm *t, int64_t until_ns)
+{
+	if (until_ns > t->held_until_ns)
+		t->held_until_ns = until_ns;
+}
+
+void sched_ended(struct sched *s, struct reqid id, int64_t now_ns)
+{
+	struct entry *e = leave_running(s, id);
+	if (e->flags & MARKED) {
+		remove_from(s, e, SCHED_IN_RUNNING);
+		return;
+	}
+	e->since_ns = now_ns;
+	send_on_errand(s, e, ENDED);
+}
+
+void sched_not_begun(struct sched *s, struct reqid id, int64_t until_ns)
+{
+	struct entry *e = leave_running(s, id);
+	hold(&s->tms[e->tm], until_ns);
+	if (e->flags & MARKED)
+		remove_from(s, e, SCHED_IN_RUNNING);
+	else
+		send_on_errand(s, e, RETURNING);
+}
+
+int sched_found_pending(struct sched *s, struct reqid id, int64_t now_ns)
+{
+	struct entry *e = fifo_reserve(&s->unsorted) ? add(s, id, now_ns) : NULL;
+	if (!e)
+		return -ENOMEM;
+	enter(s, e, UNSORTED);
+	return 0;
+}
+
+int sched_found_running(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns)
+{
+	struct entry *e = fifo_reserve(&s->errands) ? add(s, id, now_ns) : NULL;
+	if (!e)
+		return -ENOMEM;
+	e->ref = ref;
+	send_on_errand(s, e, ENDED);
+	return 0;
+}
+
+void sched_stop(struct sched *s)
+{
+	s->stopping = true;
+}
+
+void sched_terminate_all(struct sched *s)
+{
+	for (uint32_t i = 0; i < s->table.n; i++)
+		if (s->table.slab[i].state == RUNNING)
+			send_on_errand(s, &s->table.slab[i], TERMINATING);
+}
+
+/* ---- answers ------------------------------------------------------------------------------------
+ */
+
+void sched_looked(struct sched *s)
+{
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		s->tms[i].looked = true;
+	s->accepts = 0;
+}
+
+/* A queued one that an answer is about leaves the front of its queue. */
+static struct entry *leave(struct sched *s, struct reqid id)
+{
+	struct entry *e = find(s, id);
+	wq_check(e);
+	struct fifo *queue = fifo_of(s, e);
+	wq_check(queue);
+	wq_check(fifo_pop(queue, &s->table) == handle_of(s, e));
+	return e;
+}
+
+void sched_accepted(struct sched *s, struct reqid id, int64_t now_ns)
+{
+	expect(s, id, SEEN);
+	struct entry *e = leave(s, id);
+	e->since_ns = now_ns;
+	if (e->flags & MARKED)
+		remove_from(s, e, SCHED_IN_PENDING);
+	else
+		enter(s, e, UNSORTED);
+}
+
+void sched_dropped(struct sched *s, struct reqid id)
+{
+	struct entry *e = leave(s, id);
+	/* The marker of one that vanished still has to go. */
+	if (e->flags & MARKED)
+		send_on_errand(s, e, UNMARKING);
+	else
+		forget(s, e);
+}
+
+void sched_probed(struct sched *s, struct reqid id, enum sched_place place, int64_t now_ns)
+{
+	struct entry *e = expect(s, id, PROBING);
+	e->since_ns = now_ns;
+	if (place == SCHED_NOWHERE)
+		send_on_errand(s, e, UNMARKING);
+	else if (place == SCHED_IN_REQUESTED)
+		enter(s, e, SEEN);
+	else
+		remove_from(s, e, place);
+}
+
+void sched_removed(struct sched *s, struct reqid id)
+{
+	forget(s, expect(s, id, REMOVING));
+}
+
+void sched_sorted(struct sched *s, struct reqid id, uint32_t tm)
+{
+	expect(s, id, UNSORTED);
+	struct entry *e = leave(s, id);
+	e->tm = (uint16_t)tm;
+	e->ref = 0;
+	enter(s, e, WAITING);
+}
+
+void sched_defer(struct sched *s, struct reqid id, int64_t until_ns)
+{
+	struct entry *e = find(s, id);
+	wq_check(e);
+	if (e->state == UNSORTED) {
+		e->ref++;
+		wq_check(later_put(&s->unreadable, id, until_ns));
+		return;
+	}
+	wq_check(e->state == REMOVING || e->state == RETURNING || e->state == ENDED);
+	e->flags |= ON_ERRAND; /* so that an abort in between does not send it twice */
+	wq_check(later_put(&s->undone, id, until_ns));
+}
+
+void sched_room(struct sched *s, uint32_t tm, int32_t room, int64_t now_ns)
+{
+	struct tm *t = &s->tms[tm];
+	t->room = room > 0 ? room : 0;
+	t->looked = false;
+	if (room <= 0) {
+		t->dry = true;
+		t->ask_at_ns = time_after(now_ns, s->sample_ns);
+	}
+}
+
+void sched_reaped(struct sched *s, uint32_t tm, bool more, int64_t now_ns)
+{
+	s->tms[tm].touched = more;
+	s->tms[tm].reap_at_ns = time_after(now_ns, s->sample_ns);
+}
+
+void sched_started(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns)
+{
+	expect(s, id, WAITING);
+	struct entry *e = leave(s, id);
+	struct tm *t = &s->tms[e->tm];
+	e->state = RUNNING;
+	e->ref = ref;
+	e->since_ns = now_ns;
+	if (t->running++ == 0)
+		t->reap_at_ns = time_after(now_ns, s->sample_ns);
+	t->touch_later = true;
+	t->room--;
+}
+
+void sched_busy(struct sched *s, struct reqid id, int64_t until_ns)
+{
+	struct tm *t = &s->tms[expect(s, id, WAITING)->tm];
+	t->room = 0;
+	hold(t, until_ns);
+	if (until_ns == 0) {
+		t->dry = true;
+		t->ask_at_ns = 0; /* set when it is looked at next: the time is not known here */
+	}
+}
+
+void sched_reject(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns)
+{
+	struct entry *e = leave(s, id);
+	wq_check(e->state == UNSORTED || e->state == WAITING);
+	e->ref = ref;
+	e->since_ns = now_ns;
+	send_on_errand(s, e, ENDED);
+}
+
+void sched_put_back(struct sched *s, struct reqid id)
+{
+	struct entry *e = expect(s, id, RETURNING);
+	e->ref = 0;
+	enter(s, e, WAITING);
+}
+
+void sched_completed(struct sched *s, struct reqid id)
+{
+	forget(s, expect(s, id, ENDED));
+}
+
+/* ---- decisions ----------------------------------------------------------------------------------
+ */
+
+static bool decide(enum sched_kind kind, const struct entry *e, struct sched_decision *ret)
+{
+	*ret = (struct sched_decision){ .kind = kind, .tm = SCHED_NO_TM };
+	if (!e)
+		return true;
+	ret->id = e->id;
+	ret->tm = e->tm == UINT16_MAX ? SCHED_NO_TM : e->tm;
+	ret->since_ns = e->since_ns;
+	ret->place = (enum sched_place)(e->flags >> PLACE_SHIFT);
+	if (e->state == UNSORTED)
+		ret->tries = e->ref;
+	else
+		ret->ref = e->ref;
+	return true;
+}
+
+static bool decide_tm(enum sched_kind kind, uint32_t tm, struct sched_decision *ret)
+{
+	*ret = (struct sched_decision){ .kind = kind, .tm = tm };
+	return true;
+}
+
+static void resume_deferred(struct sched *s, int64_t now_ns)
+{
+	struct reqid id;
+	while (later_take(&s->unreadable, now_ns, &id)) {
+		/* Its time has come, nothing more. */
+	}
+	while (later_take(&s->undone, now_ns, &id))
+		wq_check(fifo_append(&s->errands, table_find(&s->table, id)));
+}
+
+static bool next_errand(struct sched *s, struct sched_decision *ret)
+{
+	static const enum sched_kind kinds[] = {
+		[PROBING] = SCHED_PROBE,
+		[UNMARKING] = SCHED_UNMARK,
+		[REMOVING] = SCHED_REMOVE,
+		[TERMINATING] = SCHED_TERMINATE,
+		[RETURNING] = SCHED_PUT_BACK,
+		[ENDED] = SCHED_COMPLETE,
+	};
+	struct entry *e;
+	do {
+		if (s->errands.len == 0)
+			return false;
+		e = table_at(&s->table, fifo_shift(&s->errands));
+		e->flags &= (uint8_t)~ON_ERRAND;
+	} while (e->state < PROBING); /* it was seen after all, and is queued */
+	decide(kinds[e->state], e, ret);
+	if (ret->kind == SCHED_UNMARK)
+		forget(s, e);
+	else if (ret->kind == SCHED_TERMINATE)
+		s->tms[e->tm].touch_later = true;
+	return true;
+}
+
+static bool next_reap(struct sched *s, int64_t now_ns, struct sched_decision *ret)
+{
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		struct tm *t = &s->tms[i];
+		if (t->limits.polls && t->running > 0 && now_ns >= t->reap_at_ns)
+			t->touched = true;
+		if (t->touched)
+			return decide_tm(SCHED_REAP, i, ret);
+	}
+	return false;
+}
+
+static bool next_accept(struct sched *s, struct sched_decision *ret)
+{
+	uint32_t h = fifo_peek(&s->seen, &s->table);
+	if (h == TABLE_NONE)
+		return false;
+	s->accepts++;
+	return decide(SCHED_ACCEPT, table_at(&s->table, h), ret);
+}
+
+/* May it start something at all, leaving aside whether anything waits? */
+static enum sched_why why(const struct sched *s, const struct tm *t, int64_t now_ns)
+{
+	if (s->stopping)
+		return SCHED_WHY_STOPPING;
+	if (t->running >= t->limits.max_running)
+		return SCHED_WHY_MAX_RUNNING;
+	if (now_ns < t->held_until_ns)
+		return SCHED_WHY_HELD;
+	if (t->dry && !(t->limits.polls && now_ns >= t->ask_at_ns))
+		return SCHED_WHY_NO_CAPACITY;
+	return SCHED_WHY_READY;
+}
+
+static bool is_before(const struct sched *s, uint32_t a, uint32_t b)
+{
+	return a != TABLE_NONE && (b == TABLE_NONE || reqid_cmp(table_at(&s->table, a)->id,
+							      table_at(&s->table, b)->id) < 0);
+}
+
+/* When the first unsorted one may be read: only one that was deferred has to wait. */
+static int64_t readable_at(const struct sched *s, uint32_t unsorted)
+{
+	const struct entry *e = table_at(&s->table, unsorted);
+	return e->ref > 0 ? later_until(&s->unreadable, e->id) : 0;
+}
+
+/*
+ * What one task manager needs next so that its first request can start: that all smaller ids are
+ * accepted and sorted, its word that it has room, a look at what has come meanwhile; then START.
+ */
+static bool next_for(struct sched *s, uint32_t i, int64_t now_ns, struct sched_decision *ret)
+{
+	struct tm *t = &s->tms[i];
+	if (t->dry && t->ask_at_ns == 0)
+		t->ask_at_ns = time_after(now_ns, s->sample_ns);
+	if (why(s, t, now_ns) != SCHED_WHY_READY)
+		return false;
+	uint32_t first = fifo_peek(&t->queue, &s->table);
+	uint32_t unsorted = fifo_peek(&s->unsorted, &s->table);
+	if (is_before(s, unsorted, first)) {
+		if (now_ns < readable_at(s, unsorted))
+			return false;
+		return decide(SCHED_SORT, table_at(&s->table, unsorted), ret);
+	}
+	if (first == TABLE_NONE)
+		return false;
+	if (is_before(s, fifo_peek(&s->seen, &s->table), first))
+		return next_accept(s, ret);
+	if (t->room <= 0)
+		return decide_tm(SCHED_ASK, i, ret);
+	if (!t->looked)
+		return decide_tm(SCHED_LOOK, SCHED_NO_TM, ret);
+	return decide(SCHED_START, table_at(&s->table, first), ret);
+}
+
+static bool next_start(struct sched *s, int64_t now_ns, struct sched_decision *ret)
+{
+	for (uint32_t k = 0; k < s->n_tms; k++) {
+		uint32_t i = (s->turn + k) % s->n_tms;
+		if (next_for(s, i, now_ns, ret)) {
+			/* One start each in turn: nobody waits for another's whole backlog. */
+			if (ret->kind == SCHED_START)
+				s->turn = (i + 1) % s->n_tms;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Tasks that were started in this round may have ended already. */
+static bool touch_started(struct sched *s)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		struct tm *t = &s->tms[i];
+		any |= t->touch_later;
+		t->touched |= t->touch_later;
+		t->touch_later = false;
+	}
+	return any;
+}
+
+bool sched_next(struct sched *s, int64_t now_ns, struct sched_decision *ret)
+{
+	resume_deferred(s, now_ns);
+	do {
+		if (next_errand(s, ret) || next_reap(s, now_ns, ret))
+			return true;
+		if (s->accepts < ACCEPTS_IN_A_ROW && next_accept(s, ret))
+			return true;
+		if (next_start(s, now_ns, ret))
+			return true;
+		s->accepts = 0;
+		if (next_accept(s, ret))
+			return true;
+	} while (touch_started(s));
+
+	/* A word about room holds for the round in which it was given. */
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		s->tms[i].room = 0;
+	return false;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* When one task manager can go on though no event comes. */
+static int64_t due_for(struct sched *s, struct tm *t)
+{
+	uint32_t first = fifo_peek(&t->queue, &s->table);
+	uint32_t unsorted = fifo_peek(&s->unsorted, &s->table);
+	if (s->stopping || t->running >= t->limits.max_running)
+		return TIME_NEVER;
+	if (first == TABLE_NONE && unsorted == TABLE_NONE)
+		return TIME_NEVER;
+	int64_t at = t->held_until_ns;
+	if (t->dry)
+		at = t->limits.polls ? later(at, t->ask_at_ns) : TIME_NEVER;
+	if (is_before(s, unsorted, first))
+		at = later(at, readable_at(s, unsorted));
+	return at;
+}
+
+int64_t sched_due(struct sched *s)
+{
+	int64_t due = later_first(&s->undone);
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		struct tm *t = &s->tms[i];
+		int64_t at = due_for(s, t);
+		if (t->limits.polls && t->running > 0 && t->reap_at_ns < at)
+			at = t->reap_at_ns;
+		if (at < due)
+			due = at;
+	}
+	return due;
+}
+
+/* ---- for people ---------------------------------------------------------------------------------
+ */
+
+bool sched_is_known(const struct sched *s, struct reqid id)
+{
+	return find(s, id) != NULL;
+}
+
+void sched_tm_state(const struct sched *s, uint32_t tm, int64_t now_ns, struct sched_tm_state *ret)
+{
+	const struct tm *t = &s->tms[tm];
+	*ret = (struct sched_tm_state){
+		.waiting = fifo_count(&t->queue),
+		.running = t->running,
+		.why = why(s, t, now_ns),
+		.held_until_ns = t->held_until_ns,
+	};
+}
+
+struct sched_counts sched_counts(const struct sched *s)
+{
+	struct sched_counts c = { .seen = fifo_count(&s->seen),
+		.unsorted = fifo_count(&s->unsorted) };
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		c.waiting += fifo_count(&s->tms[i].queue);
+		c.running += s->tms[i].running;
+	}
+	return c;
+}
