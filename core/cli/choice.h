@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cli/choice: which spool?  The one given, else WQ_SPOOL, else that of the configuration, which the
+ * server knows: wq-server --print-config says it.
+ */
+#pragma once
+
+struct wq_err;
+
+/* The path to `ret`, free(3) it; what chose it to `ret_rule`, a static text.  -WQ_E_UNKNOWN with a
+ * sentence that says the three ways. */
+int choice_find(const char *given, char **ret, const char **ret_rule, struct wq_err *err);
+
+/* The value of the line `spool = "..."` of a printed configuration, free(3) it; NULL: no such
+ * line. */
+char *choice_read_config(const char *text);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/answer.h"
+#include "cli/cli.h"
+#include "cli/exit.h"
+#include "cli/json.h"
+#include "cli/outcome.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	KEY_JSON = 256
+};
+
+struct input {
+	const char *id;
+	bool json;
+};
+
+static const struct argp_option options[] = {
+	{ "json", KEY_JSON, NULL, 0, "Print one line of JSON", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct input *in = state->input;
+	switch (key) {
+	case KEY_JSON:
+		in->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (in->id)
+			argp_error(state, "'%s' is one id too many", arg);
+		in->id = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which request? give its id");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "ID",
+	.doc = "Show where a request stands and what it says, or its result, which is left in "
+	       "place.",
+};
+
+/* The members of an object, one a line; times for people. */
+static void print_lines(json_t *object)
+{
+	for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
+		const char *key = json_object_iter_key(i);
+		const json_t *value = json_object_iter_value(i);
+		size_t len = strlen(key);
+		char when[32];
+		if (json_is_string(value) && !*json_string_value(value))
+			continue;
+		cli_print_text(key, 13);
+		putchar(' ');
+		if (len > 3 && strcmp(key + len - 3, "-us") == 0 && json_is_integer(value))
+			fputs(answer_time(json_integer_value(value), when), stdout);
+		else if (json_is_string(value) && strcmp(key, "payload") != 0)
+			cli_print_text(json_string_value(value), 0);
+		else
+			cli_json_print(value, stdout);
+		putchar('\n');
+	}
+}
+
+static int request_to_json(
+	const char *id, const struct wq_details *d, json_t **ret, struct wq_err *err)
+{
+	json_t *payload = NULL;
+	struct wq_err why = { 0 };
+	/* A payload that JSON cannot hold is still worth the rest. */
+	if (cli_json_from_cbor(d->payload, d->payload_len, &payload, &why) < 0)
+		payload = json_sprintf("(%s)", why.text);
+	*ret = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "id", id, "state",
+		wq_state_name(d->state), "task-manager", d->task_manager, "key", d->key, "label",
+		d->label, "uid", (json_int_t)d->uid, "payload", payload);
+	if (*ret)
+		return 0;
+	*err = (struct wq_err){ .text = "cannot show the request: no memory" };
+	return -1;
+}
+
+static int result_to_json(struct cli *cli, const char *id, json_t **ret, struct wq_err *err)
+{
+	wq_result *result = NULL;
+	struct wq_result_info info = { .struct_size = sizeof info };
+	int rc = wq_wait(cli->client, id, 0, WQ_WAIT_PEEK, &result, err);
+	if (rc < 0)
+		return rc;
+	wq_result_info(result, &info);
+	rc = outcome_to_json(&info, ret, err);
+	if (rc == 0)
+		json_object_set_new(*ret, "state", json_string(wq_state_name(WQ_STATE_COMPLETE)));
+	wq_result_free(result);
+	return rc;
+}
+
+static int find(struct cli *cli, const char *id, json_t **ret, struct wq_err *err)
+{
+	struct wq_details details = { .struct_size = sizeof details };
+	int rc = wq_details(cli->client, id, &details, err);
+	if (rc == -WQ_E_GONE)
+		return result_to_json(cli, id, ret, err);
+	if (rc < 0)
+		return rc;
+	rc = request_to_json(id, &details, ret, err);
+	wq_details_free(&details);
+	return rc;
+}
+
+int cmd_show(struct cli *cli, int argc, char **argv)
+{
+	struct input in = { 0 };
+	struct wq_err err = { 0 };
+	json_t *object = NULL;
+	int status = cli_parse(&argp, argc, argv, &in);
+	if (status == 0)
+		status = cli_open(cli);
+	if (status)
+		return status;
+	int rc = find(cli, in.id, &object, &err);
+	if (rc < 0) {
+		cli_say("%s", err.text);
+		return exit_of_code(rc);
+	}
+	if (in.json) {
+		cli_json_print(object, stdout);
+		putchar('\n');
+	} else {
+		print_lines(object);
+	}
+	json_decref(object);
+	return cli_flush();
+}

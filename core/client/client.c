@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "client/client_priv.h"
+
+#include "base/err.h"
+#include "codec/request.h"
+#include "codec/status.h"
+#include "control/control.h"
+#include "spool/move.h"
+#include "spool/publish.h"
+#include "spool/status.h"
+
+#include <wq/cbor.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A page that is being written may be read torn; its check tells, and the next try sees it whole.
+ */
+enum {
+	PAGE_TRIES = 3,
+	FIND_ROUNDS = 3
+};
+
+const char *wq_version(void)
+{
+	return WQ_VERSION;
+}
+
+int wq_open(wq_client **ret, const char *spool, struct wq_err *err)
+{
+	if (!spool)
+		spool = getenv("WQ_SPOOL");
+	if (!spool || !*spool)
+		return err_set(err, -WQ_E_UNKNOWN, "no spool is given and WQ_SPOOL is not set");
+	wq_client *c = calloc(1, sizeof *c);
+	if (!c)
+		return err_set(err, -ENOMEM, "cannot open '%s'", spool);
+	int rc = spool_open_client(&c->spool, spool, &spool_io_real, err);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	*ret = c;
+	return 0;
+}
+
+void wq_close(wq_client *c)
+{
+	if (!c)
+		return;
+	await_free(c->await);
+	free(c->waited);
+	spool_close(&c->spool);
+	free(c);
+}
+
+size_t client_struct_size(uint32_t given, size_t ours)
+{
+	return given == 0 || given > ours ? ours : given;
+}
+
+int client_parse_id(const char *id, struct reqid *ret, struct wq_err *err)
+{
+	if (!reqid_parse(id, strlen(id), ret))
+		return err_set(err, -WQ_E_FORMAT, "'%s' is not an id", id);
+	return 0;
+}
+
+const char *wq_state_name(int32_t state)
+{
+	static const char *const names[] = { "unknown", "requested", "pending", "running",
+		"complete", "gone" };
+	return state >= WQ_STATE_REQUESTED && state <= WQ_STATE_GONE ? names[state] : names[0];
+}
+
+int client_find(const struct wq_client *c, struct reqid id)
+{
+	/* All moves go forward but one: a start that found no room puts the request back.  One that
+	 * was missed by that is seen in the next round. */
+	for (int round = 0; round < FIND_ROUNDS; round++) {
+		enum spool_state state = move_find(&c->spool, id);
+		if (state <= SPOOL_COMPLETE)
+			return (int)state + WQ_STATE_REQUESTED;
+	}
+	return WQ_STATE_GONE;
+}
+
+int wq_state(wq_client *c, const char *id, struct wq_err *err)
+{
+	struct reqid reqid;
+	int rc = client_parse_id(id, &reqid, err);
+	return rc < 0 ? rc : client_find(c, reqid);
+}
+
+/* ---- enqueue --------------------------------------------------------------------------------- */
+
+static int read_page(
+	const wq_client *c, struct buf *bytes, struct status_page *ret, struct wq_err *err)
+{
+	int rc = 0;
+	for (int i = 0; i < PAGE_TRIES; i++) {
+		buf_clear(bytes);
+		rc = status_read(&c->spool, bytes);
+		if (rc < 0)
+			return err_set(err, rc, "cannot read 'wq.status'");
+		rc = status_page_decode(bytes->data, bytes->len, ret, err);
+		if (rc == 0)
+			break;
+	}
+	return rc;
+}
+
+/* What the server says before anything is written.  The limits of a server that never ran, or
+ * whose page cannot be read, are not known: it will answer by a result. */
+static int ask_page(wq_client *c, size_t *ret_limit, struct wq_err *err)
+{
+	struct status_page page;
+	struct buf bytes = { 0 };
+	*ret_limit = CLIENT_REQUEST_DEFAULT_MAX;
+	int rc = read_page(c, &bytes, &page, NULL);
+	buf_fini(&bytes);
+	if (rc < 0)
+		return 0;
+	if (page.hwm_us > c->spool.hwm_us)
+		c->spool.hwm_us = page.hwm_us;
+	if (page.request_limit)
+		*ret_limit = page.request_limit;
+	/* A server that has stopped refuses nothing: what is enqueued meanwhile waits for the next.
+	 */
+	if (!page.accepting && page.pid != 0)
+		return err_set_name(err, -EAGAIN, "not-accepting",
+			"the server takes no requests now (%s)",
+			page.reason[0] ? page.reason : "it gives no reason");
+	if (page.queue_limit && page.depth >= page.queue_limit)
+		return err_set_name(err, -EAGAIN, "queue-full",
+			"%" PRIu64 " requests are waiting and the limit is %" PRIu64, page.depth,
+			page.queue_limit);
+	return 0;
+}
+
+static int copy_text(char *to, size_t size, const char *from, const char *what, struct wq_err *err)
+{
+	size_t len = from ? strlen(from) : 0;
+	if (len >= size)
+		return err_set_name(err, -WQ_E_LIMIT, "too-big",
+			"the %s is %zu bytes, more than %zu", what, len, size - 1);
+	if (len)
+		memcpy(to, from, len);
+	to[len] = '\0';
+	return 0;
+}
+
+static int encode(const struct wq_request *request, struct buf *ret, struct wq_err *err)
+{
+	static const uint8_t cbor_null[] = { 0xf6 };
+	struct request req = { 0 };
+	int rc = copy_text(req.task_manager, sizeof req.task_manager, request->task_manager,
+		"task manager's name", err);
+	if (rc == 0)
+		rc = copy_text(req.key, sizeof req.key, request->key, "key", err);
+	if (rc == 0)
+		rc = copy_text(req.label, sizeof req.label, request->label, "label", err);
+	if (rc < 0)
+		return rc;
+	req.payload.ptr = request->payload ? request->payload : cbor_null;
+	req.payload.len = request->payload ? request->payload_len : sizeof cbor_null;
+	return request_encode(&req, ret, err);
+}
+
+int wq_enqueue(
+	wq_client *c, const struct wq_request *request, char ret_id[WQ_ID_SIZE], struct wq_err *err)
+{
+	struct wq_request known = { 0 };
+	memcpy(&known, request, client_struct_size(request->struct_size, sizeof known));
+	struct buf bytes = { 0 };
+	struct reqid id;
+	size_t limit;
+	int rc = ask_page(c, &limit, err);
+	if (rc == 0)
+		rc = encode(&known, &bytes, err);
+	if (rc == 0 && bytes.len > limit)
+		rc = err_set_name(err, -WQ_E_LIMIT, "too-big",
+			"the request is %zu bytes, more than the server's limit of %zu", bytes.len,
+			limit);
+	if (rc == 0)
+		rc = publish_request(&c->spool, bytes.data, bytes.len, NULL, 0, &id, err);
+	buf_fini(&bytes);
+	if (rc < 0)
+		return rc;
+	reqid_format(id, ret_id);
+	return 0;
+}
+
+int wq_abort(wq_client *c, const char *id, struct wq_err *err)
+{
+	struct reqid reqid;
+	int rc = client_parse_id(id, &reqid, err);
+	return rc < 0 ? rc : publish_abort(&c->spool, reqid, err);
+}
+
+/* ---- the server ------------------------------------------------------------------------------ */
+
+int wq_ask(wq_client *c, const char *what, void **ret, size_t *ret_len, struct wq_err *err)
+{
+	struct buf answer = { 0 };
+	int rc = control_ask(c->spool.root_fd, "wq.sock", what, &answer, err);
+	if (rc < 0) {
+		buf_fini(&answer);
+		return rc;
+	}
+	*ret = answer.data;
+	*ret_len = answer.len;
+	return 0;
+}
+
+/* The map alone: without its tag, the check item and the zeros behind it. */
+static int copy_map(const struct buf *bytes, void **ret, size_t *ret_len, struct wq_err *err)
+{
+	struct wq_cbor_in in;
+	struct wq_cbor_item item;
+	wq_cbor_in_init(&in, bytes->data, bytes->len);
+	struct wq_cbor_in at = in;
+	if (wq_cbor_next(&in, &item) == 1 && item.type == WQ_CBOR_TAG)
+		at = in;
+	in = at;
+	if (wq_cbor_skip(&in) != 1)
+		return err_set(err, -WQ_E_FORMAT, "'wq.status' is damaged");
+	size_t len = (size_t)(in.p - at.p);
+	void *copy = malloc(len);
+	if (!copy)
+		return err_set(err, -ENOMEM, "cannot read 'wq.status'");
+	*ret = memcpy(copy, at.p, len);
+	*ret_len = len;
+	return 0;
+}
+
+int wq_status_page(wq_client *c, void **ret, size_t *ret_len, struct wq_err *err)
+{
+	struct status_page page;
+	struct buf bytes = { 0 };
+	int rc = read_page(c, &bytes, &page, err);
+	if (rc == 0)
+		rc = copy_map(&bytes, ret, ret_len, err);
+	buf_fini(&bytes);
+	return rc;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * client_priv: what the files of libwq share.
+ */
+#pragma once
+
+#include <wq/client.h>
+
+#include "spool/await.h"
+#include "spool/spool.h"
+
+/* More than any server is configured to write; a bound on what a damaged spool makes us read. */
+enum {
+	CLIENT_FILE_MAX = 32 * 1024 * 1024,
+	CLIENT_REQUEST_DEFAULT_MAX = 1024 * 1024
+};
+
+/*
+ * One id that is waited for; its place in the table is the `slot` of spool/await.  The table stays
+ * between calls, so a program that waits for many, one result after the other, does not pay for
+ * all of them each time.
+ */
+struct waited {
+	char id[REQID_SIZE]; /* "": this place is free */
+	struct reqid reqid;
+	bool watched; /* an event will come */
+	bool look;    /* something may have happened */
+};
+
+struct wq_client {
+	struct spool spool;
+	struct await *await; /* made by the first wait */
+	struct waited *waited;
+	size_t n_waited;
+};
+
+/* "1511472984.123456-0k3v9q2m7t1dh" to its pair.  -WQ_E_FORMAT. */
+int client_parse_id(const char *id, struct reqid *ret, struct wq_err *err);
+
+/* WQ_STATE_... by looking; requests move while we look, so "gone" is said only when sure. */
+int client_find(const struct wq_client *c, struct reqid id);
+
+/* Bytes of a struct that both its owner and we know; 0 is taken as the size of 1.0. */
+size_t client_struct_size(uint32_t given, size_t ours);
+
+/* Read and check the result of `id`.  -ENOENT: there is none. */
+int client_read_result(struct wq_client *c, struct reqid id, wq_result **ret, struct wq_err *err);

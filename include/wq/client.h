@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wq/client.h: libwq, for programs that submit work and wait for it.
+ *
+ *	wq_client *c;
+ *	char id[WQ_ID_SIZE];
+ *	struct wq_err err = { 0 };
+ *	if (wq_open(&c, "/var/spool/wq", &err) < 0 || wq_enqueue(c, &request, id, &err) < 0) ...
+ *	if (wq_wait(c, id, WQ_FOREVER, 0, &result, &err) == 0) ...
+ *
+ * Enqueue, wait, abort and list use files only and work while the server is down.  Nothing here
+ * prints, exits, installs signal handlers, or changes the process (umask, directory, locale).
+ *
+ * Threads: a wq_client belongs to one thread at a time; different clients are independent.  After
+ * fork(2) only one of the two processes may go on using it.
+ * Strings are UTF-8.  Failures: see wq/err.h; each function names those that mean something.
+ */
+#ifndef WQ_CLIENT_H
+#define WQ_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wq/err.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* These functions are what the library offers, whatever else its build hides. */
+#ifdef __GNUC__
+#	pragma GCC visibility push(default)
+#endif
+
+#define WQ_ID_SIZE 32 /* bytes of an id with its NUL */
+#define WQ_FOREVER INT64_C(-1)
+
+typedef struct wq_client wq_client;
+
+/*
+ * Open a spool.  NULL for `spool`: WQ_SPOOL, else -WQ_E_UNKNOWN.  -WQ_E_NOT_A_SPOOL, -ENOENT.
+ */
+int wq_open(wq_client **ret, const char *spool, struct wq_err *err);
+void wq_close(wq_client *c);
+
+/* A request.  Zero or NULL means "not given"; struct_size 0 is taken as the size of 1.0. */
+struct wq_request {
+	uint32_t struct_size;
+	uint32_t reserved;
+	const char *task_manager; /* NULL: the server's default */
+	const char *key;          /* ordering key, at most 256 bytes */
+	const char *label;        /* for people, at most 128 bytes */
+	const void *payload;      /* one well-formed CBOR item; NULL: null */
+	size_t payload_len;
+};
+
+/*
+ * Publish a request; its id goes to `ret_id`.  When this returns 0 the request is in the spool and
+ * outlives any process; the server's durability level says whether it outlives a power cut.
+ *   -WQ_E_FORMAT   the payload is not one well-formed item (RFC 8949)
+ *   -WQ_E_LIMIT    larger than the server's request limit, nested too deep, or a text too long
+ *   -EAGAIN        the server takes nothing now: err->name is "not-accepting" or "queue-full",
+ *                  err->text says why; try later
+ * [blocks: a few file operations]
+ */
+int wq_enqueue(wq_client *c, const struct wq_request *request, char ret_id[WQ_ID_SIZE],
+	struct wq_err *err);
+
+/* A result, read and checked.  Free with wq_result_free. */
+typedef struct wq_result wq_result;
+
+struct wq_result_info {
+	uint32_t struct_size;
+	int32_t code;     /* the task's exit status, 0 to 255 */
+	int32_t signal;   /* that ended it, or 0 */
+	uint32_t attempt; /* 0: never started */
+	const char *id;
+	const char *status;       /* "ok" "failed" "rejected" "expired" "lost" "killed" */
+	const char *error;        /* stable name, "" when ok */
+	const char *text;         /* for people, "" when ok */
+	const char *task_manager; /* "" where it never reached one */
+	const char *plugin;
+	const char *key;
+	const char *label;
+	const void *payload; /* one CBOR item; NULL: none */
+	size_t payload_len;
+	int64_t accepted_us; /* wall clock, microseconds since 1970; 0: never */
+	int64_t started_us;
+	int64_t ended_us;
+	int64_t waiting_ns; /* durations, not disturbed by clock steps */
+	int64_t running_ns;
+};
+
+/* What the result says; all pointers live as long as the result. */
+void wq_result_info(const wq_result *result, struct wq_result_info *ret);
+void wq_result_free(wq_result *result);
+
+enum {
+	WQ_WAIT_PEEK = 1u << 0,     /* leave the result in the spool */
+	WQ_WAIT_NO_ABORT = 1u << 1, /* a time-out leaves the request alone */
+	WQ_WAIT_KEEP = 1u << 2 /* leave the result; the caller calls wq_collect once it is safe */
+};
+
+/*
+ * Wait for the result of `id` for `timeout_ns` (CLOCK_BOOTTIME; WQ_FOREVER; 0: only look, which
+ * aborts nothing) and take it away.  At the time-out, after one last look, the request is aborted.
+ * Of several who take the same result away one gets it, the others hear that it is gone.
+ *   -WQ_E_TIMEOUT  no result in time (err->text says whether it was aborted)
+ *   -WQ_E_GONE     aborted, collected by somebody else, or never there; known at once
+ *   -WQ_E_FORMAT   `id` is no id, or what stands there is no result of it (it is left there)
+ *   -EINTR         a signal handler ran; nothing was aborted (wait again)
+ * [blocks: until then]
+ */
+int wq_wait(wq_client *c, const char *id, int64_t timeout_ns, uint32_t flags, wq_result **ret,
+	struct wq_err *err);
+
+/*
+ * The same for many, with one deadline: waits until any of them is finished, and answers its place.
+ * `done[i]` not 0: leave that one out (the caller sets it; NULL: all are meant).  What is wrong
+ * with one id, -WQ_E_GONE or -WQ_E_FORMAT, sets *ret_index too.  At the time-out nothing is
+ * aborted: that is the caller's to do, id by id.
+ *
+ * Meant to be called again and again with the same array: watches stay between the calls, so the
+ * next result does not cost a look at all ids.  -EINVAL: all are done.
+ */
+int wq_wait_any(wq_client *c, const char *const *ids, const uint8_t *done, size_t n,
+	int64_t timeout_ns, uint32_t flags, size_t *ret_index, wq_result **ret, struct wq_err *err);
+
+/* Take away a result that was left by WQ_WAIT_KEEP.  -WQ_E_GONE: somebody else did. */
+int wq_collect(wq_client *c, const char *id, struct wq_err *err);
+
+/*
+ * Ask that a request be aborted: withdrawn when it waits, ended when it runs, its result removed
+ * when it is complete.  0 does not say that it has happened yet; wq_wait says -WQ_E_GONE then.
+ * An id that does not exist is ignored by the server.
+ */
+int wq_abort(wq_client *c, const char *id, struct wq_err *err);
+
+enum {
+	WQ_STATE_REQUESTED = 1,
+	WQ_STATE_PENDING,
+	WQ_STATE_RUNNING,
+	WQ_STATE_COMPLETE,
+	WQ_STATE_GONE
+};
+const char *wq_state_name(int32_t state); /* "requested" ... */
+
+/* Where a request stands: WQ_STATE_..., or a failure.  [blocks: a few file operations] */
+int wq_state(wq_client *c, const char *id, struct wq_err *err);
+
+/* One request in a listing. */
+struct wq_entry {
+	uint32_t struct_size;
+	int32_t state;
+	const char *id;   /* valid during the call */
+	uint8_t aborting; /* an abort has been asked for */
+	uint8_t reserved[7];
+};
+
+/*
+ * Call `fn` for each request, in order of id.  Reads names only.  A non-zero answer of `fn` ends
+ * the listing and is returned.  The only one that needs the right to list directories.
+ */
+int wq_list(wq_client *c, int (*fn)(void *arg, const struct wq_entry *entry), void *arg,
+	struct wq_err *err);
+
+/* What a request says of itself, read from where it stands.  Free with wq_details_free. */
+struct wq_details {
+	uint32_t struct_size;
+	int32_t state;
+	char *task_manager, *key, *label; /* "" for none */
+	void *payload;
+	size_t payload_len;
+	uint32_t uid;
+	uint32_t reserved;
+};
+/* -WQ_E_GONE: nowhere, or complete (wait with WQ_WAIT_PEEK then). */
+int wq_details(wq_client *c, const char *id, struct wq_details *ret, struct wq_err *err);
+void wq_details_free(struct wq_details *d);
+
+/*
+ * Ask the running server ("status", "metrics"): the reply is one CBOR map, free(3) it.
+ * -WQ_E_GONE: no server is running.  -WQ_E_REFUSED with its sentence.  [blocks: up to 5 s]
+ */
+int wq_ask(wq_client *c, const char *what, void **ret, size_t *ret_len, struct wq_err *err);
+
+/* What wq.status says, also without a server: one CBOR map, free(3) it.  -ENOENT: never served. */
+int wq_status_page(wq_client *c, void **ret, size_t *ret_len, struct wq_err *err);
+
+const char *wq_version(void);
+
+#ifdef __GNUC__
+#	pragma GCC visibility pop
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif
