@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * spool/await: be told when something happens to requests, at no cost while nothing does.
+ *
+ * A waiter watches the inode of its own request, so a thousand waiters do not wake each other.
+ * Every event only means "look": completion always ends in an attribute change or a deletion of
+ * the request's inode after the result can be seen.  One inotify instance a process; where none is
+ * to be had (await_fd is -1) the caller looks from time to time instead, 1 ms to 1 s.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "spool/spool.h"
+
+enum {
+	AWAIT_MAX_SLOTS = 1 << 20
+};
+
+struct await;
+
+/* NULL when memory is short.  `moves`: also tell of moves between states. */
+struct await *await_new(bool moves);
+void await_free(struct await *aw);
+
+/* Readable when await_next may have something (call it until -EAGAIN first); -1: none to be had. */
+int await_fd(const struct await *aw);
+
+/*
+ * Watch an open file before it has a name, or a request where it stands.  `slot` comes back; slots
+ * are small numbers of the caller's choice, below AWAIT_MAX_SLOTS.  The file must be closed soon:
+ * its deletion is told when nobody has it open any more.
+ *   -ENOENT                  await_add only: not in 1, 2 or 3 (complete, or gone: look)
+ *   -EINVAL, -ENOMEM         the slot is not in use
+ *   -ENOSPC, -EMFILE, -errno no watch; the slot is in use and blind
+ */
+int await_add_fd(struct await *aw, int fd, unsigned slot);
+int await_add(struct await *aw, const struct spool *sp, struct reqid id, unsigned slot);
+void await_drop(struct await *aw, unsigned slot);
+
+/* Is a slot in use for which no event will come (any more)?  Then look from time to time. */
+bool await_blind(const struct await *aw);
+
+/* The next slot that something happened to; -EAGAIN: none now.  After an overflow: -EOVERFLOW
+ * once, look at all.  Never blocks. */
+int await_next(struct await *aw, unsigned *ret_slot);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "spool/complete.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "spool/quarantine.h"
+
+enum {
+	COMPARE_SIZE = 16384,
+	ASIDE_SIZE = REQID_SIZE + 8
+};
+
+/* A result belongs to who asked for it.  Only root can arrange that, and only root needs to. */
+static int give_to_requester(struct spool *sp, int fd, const char *name)
+{
+	struct stat st;
+	int rc = sp->io->fstatat(sp->dir_fd[SPOOL_RUNNING], name, &st, AT_SYMLINK_NOFOLLOW);
+	if (rc < 0 || st.st_uid == sp->owner)
+		return rc;
+	return sp->io->fchown(fd, st.st_uid, (gid_t)-1);
+}
+
+static int write_result(struct spool *sp, const char *name, const void *bytes, size_t len)
+{
+	int fd = sp->io->openat(
+		sp->tmp_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fd;
+	int rc = spool_io_write_all(sp->io, fd, bytes, len);
+	if (rc == 0 && sp->as_root)
+		rc = give_to_requester(sp, fd, name);
+	/* A disk that is full may say so only now. */
+	int closed = sp->io->close(fd);
+	if (rc == 0)
+		rc = closed;
+	if (rc < 0)
+		(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
+	return rc;
+}
+
+/* Does 3 hold these very bytes: has an earlier try come as far as the exchange? */
+static bool is_in_place(const struct spool *sp, const char *name, const void *bytes, size_t len)
+{
+	char chunk[COMPARE_SIZE];
+	struct stat st;
+	int fd = sp->io->openat(sp->dir_fd[SPOOL_RUNNING], name,
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	bool same = sp->io->fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size == len;
+	for (size_t at = 0; same && at < len;) {
+		size_t want = len - at < sizeof chunk ? len - at : sizeof chunk;
+		ssize_t n = spool_io_pread_all(sp->io, fd, chunk, want, (off_t)at);
+		same = n == (ssize_t)want && memcmp(chunk, (const char *)bytes + at, want) == 0;
+		at += want;
+	}
+	(void)sp->io->close(fd);
+	return same;
+}
+
+/*
+ * Where the file system cannot exchange: a second name keeps the request while the result is
+ * renamed over it, so 3 holds the one or the other at every instant.  Each step may be repeated.
+ */
+static int exchange_by_link(struct spool *sp, const char *name)
+{
+	int running_fd = sp->dir_fd[SPOOL_RUNNING];
+	char aside[ASIDE_SIZE];
+	snprintf(aside, sizeof aside, "%s.aside", name);
+	int rc = sp->io->linkat(running_fd, name, sp->tmp_fd, aside, 0);
+	if (rc < 0 && rc != -EEXIST)
+		return rc;
+	rc = sp->io->renameat2(sp->tmp_fd, name, running_fd, name, 0);
+	if (rc < 0) {
+		/* A request with two names would be refused when it is read again. */
+		(void)sp->io->unlinkat(sp->tmp_fd, aside, 0);
+		return rc;
+	}
+	return sp->io->renameat2(sp->tmp_fd, aside, sp->tmp_fd, name, 0);
+}
+
+static int exchange(struct spool *sp, const char *name)
+{
+	if (sp->no_exchange)
+		return exchange_by_link(sp, name);
+	return sp->io->renameat2(
+		sp->tmp_fd, name, sp->dir_fd[SPOOL_RUNNING], name, RENAME_EXCHANGE);
+}
+
+/* What the result has replaced goes last: that wakes its waiter. */
+static void retire(struct spool *sp, int dir_fd, const char *name, const void *reason, size_t len)
+{
+	if (reason && quarantine_put(sp, dir_fd, name, reason, len) == 0)
+		return;
+	/* The result is out, so a left-over is recovery's to remove. */
+	if (sp->io->unlinkat(dir_fd, name, 0) == -EISDIR)
+		(void)quarantine_put(sp, dir_fd, name, reason, len);
+}
+
+/* Make visible what stands in `from_fd`.  1: 4 holds that id, and the result is in quarantine. */
+static int show(struct spool *sp, int from_fd, const char *name)
+{
+	int rc = sp->io->renameat2(
+		from_fd, name, sp->dir_fd[SPOOL_COMPLETE], name, RENAME_NOREPLACE);
+	if (rc != -EEXIST)
+		return rc;
+	rc = quarantine_put(sp, from_fd, name, NULL, 0);
+	return rc < 0 ? rc : 1;
+}
+
+/*
+ * A thing that cannot be exchanged, on a file system without exchange: a directory, or another
+ * user's file that may not be linked.  It is of no use to anybody but as evidence, so for an
+ * instant its id stands in 3 and in 4; recovery takes the later one.
+ */
+static int show_first(struct spool *sp, const char *name, const void *reason, size_t len)
+{
+	int rc = show(sp, sp->tmp_fd, name);
+	if (rc < 0)
+		(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
+	else
+		retire(sp, sp->dir_fd[SPOOL_RUNNING], name, reason, len);
+	return rc;
+}
+
+static int finish(struct spool *sp, const char *name, const void *reason, size_t len)
+{
+	int rc = spool_commit(sp, 1u << SPOOL_RUNNING);
+	if (rc == 0)
+		rc = show(sp, sp->dir_fd[SPOOL_RUNNING], name);
+	if (rc >= 0)
+		retire(sp, sp->tmp_fd, name, reason, len);
+	return rc;
+}
+
+static int fail(struct wq_err *err, int rc, const char *name)
+{
+	if (rc == 1)
+		return err_set(err, -EEXIST,
+			"%s holds '%s' already; the new result is in quarantine",
+			spool_state_name(SPOOL_COMPLETE), name);
+	return rc < 0 ? err_set(err, rc, "cannot publish the result of '%s'", name) : 0;
+}
+
+int complete_publish(struct spool *sp, struct reqid id, const void *result, size_t len,
+	const void *reason, size_t reason_len, struct wq_err *err)
+{
+	char name[REQID_SIZE];
+	int rc = write_result(sp, reqid_format(id, name), result, len);
+	if (rc == -EEXIST) {
+		if (is_in_place(sp, name, result, len))
+			return fail(err, finish(sp, name, reason, reason_len), name);
+		/* Most likely the half of an earlier result; but in case it is the request, kept. */
+		rc = quarantine_put(sp, sp->tmp_fd, name, NULL, 0);
+		if (rc == 0 || rc == -ENOENT)
+			rc = write_result(sp, name, result, len);
+	}
+	if (rc < 0)
+		return fail(err, rc, name);
+	rc = exchange(sp, name);
+	if (rc == 0)
+		return fail(err, finish(sp, name, reason, reason_len), name);
+	if (sp->no_exchange && rc != -ENOENT && !is_in_place(sp, name, result, len) &&
+		(rc == -EPERM || rc == -EMLINK || rc == -EACCES))
+		return fail(err, show_first(sp, name, reason, reason_len), name);
+	(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
+	return fail(err, rc, name);
+}
+
+int complete_resume(struct spool *sp, struct reqid id, struct wq_err *err)
+{
+	char name[REQID_SIZE];
+	return fail(err, finish(sp, reqid_format(id, name), NULL, 0), name);
+}
+
+int complete_exchange(struct spool *sp, struct reqid id)
+{
+	char name[REQID_SIZE];
+	return exchange(sp, reqid_format(id, name));
+}
+
+int complete_drop_tmp(struct spool *sp, struct reqid id)
+{
+	char name[REQID_SIZE];
+	int rc = sp->io->unlinkat(sp->tmp_fd, reqid_format(id, name), 0);
+	if (rc == -EISDIR)
+		rc = quarantine_put(sp, sp->tmp_fd, name, NULL, 0);
+	return rc == -ENOENT ? 0 : rc;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "spool/move.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "spool/quarantine.h"
+
+enum {
+	LOOKS = 2
+};
+
+static bool stands_in(const struct spool *sp, const char *name, enum spool_state state)
+{
+	struct stat st;
+	return sp->io->fstatat(sp->dir_fd[state], name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int move(struct spool *sp, const char *name, enum spool_state from, enum spool_state to)
+{
+	return sp->io->renameat2(sp->dir_fd[from], name, sp->dir_fd[to], name, RENAME_NOREPLACE);
+}
+
+int move_accept(struct spool *sp, struct reqid id)
+{
+	char name[REQID_SIZE];
+	reqid_format(id, name);
+	/* Only this process moves files beyond 1, so what is not there now will not be then. */
+	if (stands_in(sp, name, SPOOL_RUNNING) || stands_in(sp, name, SPOOL_COMPLETE))
+		return stands_in(sp, name, SPOOL_REQUESTED) ? -EEXIST : -ENOENT;
+	return move(sp, name, SPOOL_REQUESTED, SPOOL_PENDING);
+}
+
+int move_start(struct spool *sp, struct reqid id)
+{
+	char name[REQID_SIZE];
+	return move(sp, reqid_format(id, name), SPOOL_PENDING, SPOOL_RUNNING);
+}
+
+int move_put_back(struct spool *sp, struct reqid id)
+{
+	char name[REQID_SIZE];
+	return move(sp, reqid_format(id, name), SPOOL_RUNNING, SPOOL_PENDING);
+}
+
+int move_take_back(struct spool *sp, struct reqid id)
+{
+	char name[REQID_SIZE];
+	return move(sp, reqid_format(id, name), SPOOL_COMPLETE, SPOOL_RUNNING);
+}
+
+static int remove_from(struct spool *sp, const char *name, int dir_fd)
+{
+	int rc = sp->io->unlinkat(dir_fd, name, 0);
+	return rc == -EISDIR ? quarantine_put(sp, dir_fd, name, NULL, 0) : rc;
+}
+
+/* Without the commit. */
+static int remove_state(struct spool *sp, const char *name, enum spool_state from)
+{
+	/* tmp first: what is left there alone must not look like a request that lost its place. */
+	if (from == SPOOL_RUNNING) {
+		int rc = remove_from(sp, name, sp->tmp_fd);
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+	}
+	return remove_from(sp, name, sp->dir_fd[from]);
+}
+
+int move_remove(struct spool *sp, struct reqid id, enum spool_state from)
+{
+	char name[REQID_SIZE];
+	if (from >= SPOOL_STATE_MAX)
+		return -ENOENT; /* as move_find says */
+	int rc = remove_state(sp, reqid_format(id, name), from);
+	return rc < 0 ? rc : spool_commit(sp, 1u << from);
+}
+
+int move_remove_all(struct spool *sp, struct reqid id)
+{
+	char name[REQID_SIZE];
+	unsigned states = 0;
+	reqid_format(id, name);
+	for (enum spool_state s = SPOOL_REQUESTED; s <= SPOOL_COMPLETE; s++) {
+		int rc = remove_state(sp, name, s);
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+		if (rc == 0)
+			states |= 1u << s;
+	}
+	return states ? spool_commit(sp, states) : 0;
+}
+
+int move_unmark(struct spool *sp, struct reqid id)
+{
+	char name[REQID_SIZE];
+	struct stat st;
+	int dir_fd = sp->dir_fd[SPOOL_ABORTING];
+	int rc = sp->io->fstatat(dir_fd, reqid_format(id, name), &st, AT_SYMLINK_NOFOLLOW);
+	if (rc < 0)
+		return rc;
+	if (!S_ISREG(st.st_mode))
+		return quarantine_put(sp, dir_fd, name, NULL, 0);
+	return sp->io->unlinkat(dir_fd, name, 0);
+}
+
+enum spool_state move_find(const struct spool *sp, struct reqid id)
+{
+	char name[REQID_SIZE];
+	reqid_format(id, name);
+	/* Looking forward meets a request that moves forward; again, as one may be put back. */
+	for (int look = 0; look < LOOKS; look++)
+		for (enum spool_state s = SPOOL_REQUESTED; s <= SPOOL_COMPLETE; s++)
+			if (stands_in(sp, name, s))
+				return s;
+	return SPOOL_STATE_MAX;
+}

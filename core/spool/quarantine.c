@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "spool/quarantine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spool/scan.h"
+
+enum {
+	A_PUT = 2, /* a thing and its reason */
+	SLACK = QUARANTINE_MAX_FILES /
+		8, /* made at once, so that a flood does not list each time */
+	LIST_MAX = 8 * QUARANTINE_MAX_FILES,
+	BASE_MAX = NAME_MAX - 15, /* room for ".99" and ".why" */
+	SUFFIXES = 100
+};
+
+struct entry {
+	struct timespec since; /* ctime: when it was moved here */
+	char name[NAME_MAX + 1];
+};
+
+struct listing {
+	const struct spool *sp;
+	struct entry *entries; /* NULL: only count */
+	size_t n, cap;
+};
+
+static int count_one(void *arg, struct reqid id, const char *name)
+{
+	struct listing *list = arg;
+	struct stat st;
+	if (!list->entries) {
+		list->n++;
+		return 0;
+	}
+	if (list->n == list->cap)
+		return 0;
+	struct entry *entry = &list->entries[list->n];
+	if (name)
+		snprintf(entry->name, sizeof entry->name, "%s", name);
+	else
+		reqid_format(id, entry->name);
+	if (list->sp->io->fstatat(list->sp->quarantine_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) <
+		0)
+		return 0;
+	entry->since = st.st_ctim;
+	list->n++;
+	return 0;
+}
+
+static int older(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	if (x->since.tv_sec != y->since.tv_sec)
+		return x->since.tv_sec < y->since.tv_sec ? -1 : 1;
+	if (x->since.tv_nsec != y->since.tv_nsec)
+		return x->since.tv_nsec < y->since.tv_nsec ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static int make_room(struct spool *sp)
+{
+	struct listing list = { .sp = sp };
+	int rc = scan_io(sp->io, sp->quarantine_fd, count_one, &list);
+	if (rc < 0 || list.n + A_PUT <= QUARANTINE_MAX_FILES)
+		return rc;
+
+	size_t n = list.n;
+	list.n = 0;
+	list.cap = n < LIST_MAX ? n : LIST_MAX;
+	list.entries = calloc(list.cap, sizeof *list.entries);
+	if (!list.entries)
+		return -ENOMEM;
+	rc = scan_io(sp->io, sp->quarantine_fd, count_one, &list);
+	if (rc == 0)
+		qsort(list.entries, list.n, sizeof *list.entries, older);
+	for (size_t i = 0; i < list.n && rc == 0 && n + SLACK > QUARANTINE_MAX_FILES; i++) {
+		const char *name = list.entries[i].name;
+		int gone = sp->io->unlinkat(sp->quarantine_fd, name, 0);
+		if (gone == -EISDIR)
+			gone = sp->io->unlinkat(sp->quarantine_fd, name, AT_REMOVEDIR);
+		if (gone == 0 || gone == -ENOENT)
+			n--;
+	}
+	free(list.entries);
+	if (rc == 0 && n + A_PUT > QUARANTINE_MAX_FILES)
+		rc = -ENOSPC;
+	return rc;
+}
+
+/* Change an attribute, and so wake who watches the inode; the file's own time stays. */
+static void touch(struct spool *sp, const char *name)
+{
+	struct stat st;
+	if (sp->io->fstatat(sp->quarantine_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	const struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, st.st_mtim };
+	(void)sp->io->utimensat(sp->quarantine_fd, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
+static void explain(struct spool *sp, const char *name, const void *why, size_t len)
+{
+	char beside[NAME_MAX + 1];
+	snprintf(beside, sizeof beside, "%s.why", name);
+	int fd = sp->io->openat(sp->quarantine_fd, beside,
+		O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	int rc = spool_io_write_all(sp->io, fd, why, len);
+	(void)sp->io->close(fd);
+	if (rc < 0)
+		(void)sp->io->unlinkat(sp->quarantine_fd, beside, 0);
+}
+
+int quarantine_put(struct spool *sp, int dir_fd, const char *name, const void *why, size_t why_len)
+{
+	char to[NAME_MAX + 1];
+	int rc = make_room(sp);
+	if (rc < 0)
+		return rc;
+	rc = -EEXIST;
+	for (int i = 0; i < SUFFIXES && rc == -EEXIST; i++) {
+		if (i == 0)
+			snprintf(to, sizeof to, "%.*s", BASE_MAX, name);
+		else
+			snprintf(to, sizeof to, "%.*s.%d", BASE_MAX, name, i);
+		rc = sp->io->renameat2(dir_fd, name, sp->quarantine_fd, to, RENAME_NOREPLACE);
+	}
+	if (rc < 0)
+		return rc;
+	if (why)
+		explain(sp, to, why, why_len);
+	touch(sp, to);
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "spool/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "spool/layout.h"
+
+int status_write(struct spool *sp, const void *bytes, size_t len)
+{
+	char page[STATUS_SIZE] = { 0 };
+	if (len > sizeof page)
+		return -EMSGSIZE;
+	memcpy(page, bytes, len);
+	ssize_t n = sp->io->pwrite(sp->status_fd, page, sizeof page, 0);
+	if (n < 0)
+		return (int)n;
+	return n == STATUS_SIZE ? 0 : -EIO;
+}
+
+static int read_page(const struct spool *sp, int fd, struct buf *ret)
+{
+	struct stat st;
+	int rc = sp->io->fstat(fd, &st);
+	if (rc < 0)
+		return rc;
+	if (!S_ISREG(st.st_mode) || st.st_uid != sp->owner)
+		return -WQ_E_FORMAT;
+	rc = buf_reserve(ret, STATUS_SIZE);
+	if (rc < 0)
+		return rc;
+	ssize_t n = spool_io_pread_all(sp->io, fd, ret->data + ret->len, STATUS_SIZE, 0);
+	if (n <= 0)
+		return n < 0 ? (int)n : -ENOENT;
+	ret->len += (size_t)n;
+	return 0;
+}
+
+int status_read(const struct spool *sp, struct buf *ret)
+{
+	if (sp->status_fd >= 0)
+		return read_page(sp, sp->status_fd, ret);
+	/* It was not there, or not fit, when the spool was opened. */
+	int fd = sp->io->openat(sp->root_fd, layout_status_name,
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	if (fd == -ELOOP || fd == -ENXIO)
+		return -WQ_E_FORMAT;
+	if (fd < 0)
+		return fd;
+	int rc = read_page(sp, fd, ret);
+	(void)sp->io->close(fd);
+	return rc;
+}

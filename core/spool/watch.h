@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * spool/watch: the server's eyes on 1-requested and 5-aborting.
+ *
+ * Events are hints, the directories are the truth.  watch_look is the barrier: all that was visible
+ * when it was called has been told when it returns, because it first asks how much is queued
+ * (FIONREAD) and reads that much.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "spool/scan.h"
+
+struct watch;
+
+/* -errno where inotify is not to be had: the caller then looks by listing. */
+int watch_open(struct watch **ret, const struct spool *sp);
+void watch_close(struct watch *w);
+int watch_fd(const struct watch *w);
+
+/* Told for each name seen; `state` is SPOOL_REQUESTED or SPOOL_ABORTING. */
+typedef void watch_fn(void *arg, enum spool_state state, struct reqid id, const char *name);
+
+enum {
+	WATCH_OVERFLOW = 1, /* events were lost: list 5, then 1 */
+	WATCH_MOVED =
+		2 /* a state directory was renamed, removed or unmounted: start nothing more */
+};
+
+/* Read up to the barrier.  A mask of the above, or -errno. */
+int watch_look(struct watch *w, watch_fn *fn, void *arg);
+
+/*
+ * The safety look, one fstat a directory: has a directory changed since the last call, or since
+ * watch_open?  A mask of 1 << state; each is then listed by the caller, after this call.  Our own
+ * renames out of 1 count too, so while the spool is busy the answer is yes, and when it has been
+ * idle once between two calls it is no.
+ */
+unsigned watch_changed(struct watch *w);
