@@ -189,7 +189,7 @@ struct wq_outcome {
 	const char *text;        /* one line for people; NULL when ok */
 	int32_t code;            /* the task's own exit status, 0 to 255; clients exit with it */
 	int32_t signal;          /* the signal that ended it, or 0 */
-	uint32_t retry_after_ms; /* WQ_DONE_NOT_STARTED: not before that; holds the whole queue */
+	uint32_t retry_after_ms; /* WQ_DONE_NOT_STARTED: not before that (0: 100); holds the queue */
 	uint32_t reserved;
 };
 

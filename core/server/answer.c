@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What wq.sock answers: "status" and "metrics".  docs/wq-control.cddl.
+ */
+#include "server/server.h"
+
+#include "base/err.h"
+#include "base/time.h"
+
+#include <wq/cbor.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* An answer must fit into one message, whatever runs. */
+enum {
+	MAX_RUNNING_SHOWN = 500
+};
+
+static void put_pair(struct wq_cbor_out *out, const char *key, const char *value)
+{
+	wq_cbor_put_text(out, key);
+	wq_cbor_put_text(out, value);
+}
+
+static void put_number(struct wq_cbor_out *out, const char *key, int64_t value)
+{
+	wq_cbor_put_text(out, key);
+	wq_cbor_put_int(out, value);
+}
+
+static void put_task_manager(const struct server *s, uint32_t i, struct wq_cbor_out *out)
+{
+	static const char *const whys[] = {
+		[SCHED_WHY_READY] = "ready",
+		[SCHED_WHY_MAX_RUNNING] = "max-running",
+		[SCHED_WHY_NO_CAPACITY] = "no-capacity",
+		[SCHED_WHY_HELD] = "held",
+		[SCHED_WHY_STOPPING] = "stopping",
+	};
+	const struct task_manager *tm = &s->tms[i];
+	struct sched_tm_state state;
+	sched_tm_state(s->sched, i, time_mono_ns(), &state);
+	bool quarantined = instance_is_quarantined(tm->instance);
+	wq_cbor_put_map(out, 7);
+	put_pair(out, "name", tm->config->name);
+	put_pair(out, "plugin", tm->plugin->desc.name);
+	put_number(out, "max-running", tm->config->max_running);
+	put_number(out, "running", state.running);
+	put_number(out, "waiting", state.waiting);
+	put_pair(out, "why", quarantined ? "quarantined" : whys[state.why]);
+	put_number(out, "strikes", (int64_t)instance_strikes(tm->instance));
+}
+
+static void put_running(const struct server *s, const struct task *task, struct wq_cbor_out *out)
+{
+	char text[256] = "";
+	int32_t permille =
+		instance_progress(s->tms[task->tm].instance, task->tid, text, sizeof text);
+	wq_cbor_put_map(out, 7);
+	put_pair(out, "id", ID_TEXT(task->id));
+	put_pair(out, "task-manager", s->tms[task->tm].config->name);
+	put_pair(out, "label", task->label);
+	put_pair(out, "key", task->key);
+	put_number(
+		out, "since-us", time_wall_us() - (time_mono_ns() - task->started_ns) / NS_PER_US);
+	put_number(out, "permille", permille);
+	put_pair(out, "progress", text);
+}
+
+static int answer_status(const struct server *s, struct buf *ret)
+{
+	struct wq_cbor_out out, running;
+	struct sched_counts c = sched_counts(s->sched);
+	uint64_t shown = 0;
+	wq_cbor_out_init(&running);
+	for (const struct task *t = tasks_next(&s->tasks, 0); t; t = tasks_next(&s->tasks, t->ref))
+		if (t->started_ns && !t->ended_ns && shown < MAX_RUNNING_SHOWN) {
+			put_running(s, t, &running);
+			shown++;
+		}
+	wq_cbor_out_init(&out);
+	wq_cbor_put_map(&out, 12);
+	put_pair(&out, "version", WQ_VERSION);
+	put_number(&out, "pid", getpid());
+	put_number(&out, "started-us", s->started_us);
+	wq_cbor_put_text(&out, "accepting");
+	wq_cbor_put_bool(&out, !s->directory_moved);
+	put_pair(&out, "reason",
+		s->directory_moved ? "a state directory was moved under the server" : "");
+	put_pair(&out, "durability", s->config.durability);
+	put_pair(&out, "config", s->config.file);
+	put_number(&out, "requested", c.seen);
+	put_number(&out, "unsorted", c.unsorted);
+	put_number(&out, "n-running", c.running);
+	wq_cbor_put_text(&out, "task-managers");
+	wq_cbor_put_array(&out, s->n_tms);
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		put_task_manager(s, i, &out);
+	wq_cbor_put_text(&out, "running");
+	wq_cbor_put_array(&out, shown);
+	wq_cbor_put_raw(&out, running.buf, running.len);
+	int rc = out.err || running.err ? -ENOMEM : buf_add(ret, out.buf, out.len);
+	wq_cbor_out_free(&running);
+	wq_cbor_out_free(&out);
+	return rc;
+}
+
+int answer_question(void *server, const char *what, struct buf *ret, struct wq_err *err)
+{
+	const struct server *s = server;
+	if (strcmp(what, "status") == 0)
+		return answer_status(s, ret);
+	if (strcmp(what, "metrics") == 0)
+		return metrics_answer(s, ret);
+	return err_set_name(err, -WQ_E_UNSUPPORTED, "unknown-question",
+		"'%s' is not known here; known are 'status' and 'metrics'", what);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What nobody can be answered for goes to quarantine, with the reason beside it in CBOR.
+ */
+#include "server/server.h"
+
+#include "base/log.h"
+#include "spool/quarantine.h"
+
+#include <wq/cbor.h>
+
+#include <errno.h>
+#include <string.h>
+
+void set_aside(struct server *s, int dir_fd, const char *name, const char *error, const char *text)
+{
+	uint8_t why[512];
+	struct wq_cbor_out out;
+	wq_cbor_out_fixed(&out, why, sizeof why);
+	wq_cbor_put_map(&out, 2);
+	wq_cbor_put_text(&out, "text");
+	wq_cbor_put_text(&out, text);
+	wq_cbor_put_text(&out, "error");
+	wq_cbor_put_text(&out, error);
+	int rc = quarantine_put(&s->spool, dir_fd, name, why, out.len);
+	if (rc == -ENOENT)
+		return;
+	metrics_count(&s->metrics, METRICS_QUARANTINED);
+	if (rc < 0)
+		log_warn("%s: %s; cannot be moved to quarantine, leaving it: %s", name, text,
+			strerror(-rc));
+	else
+		log_warn("%s: %s; moved to quarantine", name, text);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ASK: ask a task manager how many more tasks it may start now.
+ */
+#include "server/server.h"
+
+#include "base/time.h"
+
+void ask_carry_out(struct server *s, const struct sched_decision *d)
+{
+	int32_t room = instance_has_capacity(s->tms[d->tm].instance);
+	sched_room(s->sched, d->tm, room, time_mono_ns());
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * COMPLETE: publish the result of a task that has ended, or of a request that was refused or lost.
+ */
+#include "server/server.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "spool/complete.h"
+
+#include <wq/cbor.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The wall clock is for people only, so it is derived from the clock that measures. */
+static int64_t wall_us(int64_t at_ns, int64_t now_ns, int64_t now_us)
+{
+	return at_ns == 0 ? 0 : now_us - (now_ns - at_ns) / NS_PER_US;
+}
+
+static int encode(const struct server *s, const struct task *task, struct buf *ret)
+{
+	int64_t now_ns = time_mono_ns(), now_us = time_wall_us();
+	struct result r = { .status = task->status,
+		.attempt = task->attempt,
+		.code = task->code,
+		.signal = task->signal,
+		.uid = task->uid,
+		.payload = { task->payload.data, task->payload.len } };
+	int64_t ended_ns = task->ended_ns ? task->ended_ns : now_ns;
+	reqid_format(task->id, r.id);
+	if (task->tm >= 0) {
+		const struct wq_plugin *desc = &s->tms[task->tm].plugin->desc;
+		snprintf(
+			r.task_manager, sizeof r.task_manager, "%s", s->tms[task->tm].config->name);
+		snprintf(r.plugin, sizeof r.plugin, "%s %s", desc->name, desc->version);
+	}
+	snprintf(r.key, sizeof r.key, "%s", task->key);
+	snprintf(r.label, sizeof r.label, "%s", task->label);
+	snprintf(r.error, sizeof r.error, "%s", task->error);
+	snprintf(r.text, sizeof r.text, "%s", task->text);
+	r.accepted_us = wall_us(task->accepted_ns, now_ns, now_us);
+	r.started_us = wall_us(task->started_ns, now_ns, now_us);
+	r.ended_us = wall_us(ended_ns, now_ns, now_us);
+	if (task->accepted_ns)
+		r.waiting_ns = (task->started_ns ? task->started_ns : ended_ns) - task->accepted_ns;
+	if (task->started_ns)
+		r.running_ns = ended_ns - task->started_ns;
+	return result_encode(&r, ret);
+}
+
+/* What stands beside a request in quarantine. */
+static void explain(const struct task *task, struct wq_cbor_out *out)
+{
+	wq_cbor_put_map(out, 3);
+	wq_cbor_put_text(out, "uid");
+	wq_cbor_put_uint(out, task->uid);
+	wq_cbor_put_text(out, "text");
+	wq_cbor_put_text(out, task->text);
+	wq_cbor_put_text(out, "error");
+	wq_cbor_put_text(out, task->error);
+}
+
+static void count(struct server *s, const struct task *task)
+{
+	metrics_count_tm(&s->metrics, task->tm, METRICS_COMPLETED);
+	if (task->status == RESULT_REJECTED)
+		metrics_count_tm(&s->metrics, task->tm, METRICS_REJECTED);
+	if (task->status == RESULT_LOST)
+		metrics_count_tm(&s->metrics, task->tm, METRICS_LOST);
+	if (task->set_aside)
+		metrics_count(&s->metrics, METRICS_QUARANTINED);
+	s->changes.completed++;
+}
+
+void complete_carry_out(struct server *s, const struct sched_decision *d)
+{
+	struct task *task = tasks_get(&s->tasks, d->ref);
+	struct buf bytes = { 0 };
+	struct wq_err err = { 0 };
+	uint8_t why[768];
+	struct wq_cbor_out out;
+	wq_cbor_out_fixed(&out, why, sizeof why);
+	if (task->set_aside)
+		explain(task, &out);
+	int rc = encode(s, task, &bytes);
+	if (rc == 0)
+		rc = complete_publish(&s->spool, d->id, bytes.data, bytes.len,
+			task->set_aside ? why : NULL, out.len, &err);
+	buf_fini(&bytes);
+	if (rc < 0 && rc != -EEXIST && rc != -ENOENT) {
+		log_err("%s: cannot publish its result, keeping it and trying again: %s",
+			ID_TEXT(d->id), err.text);
+		sched_defer(s->sched, d->id, time_after(time_mono_ns(), NS_PER_S));
+		return;
+	}
+	if (rc < 0)
+		log_err("%s: its result cannot be published: %s", ID_TEXT(d->id), err.text);
+	else
+		log_info("%s: complete: %s", ID_TEXT(d->id), result_status_name(task->status));
+	count(s, task);
+	if (task->tid)
+		instance_ack(s->tms[task->tm].instance, task->tid);
+	tasks_drop(&s->tasks, d->ref);
+	sched_completed(s->sched, d->id);
+}

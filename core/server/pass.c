@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A pass: ask sched for decisions and carry each out, until there is none or the bound is reached
+ * (then the loop serves everybody else and comes back at once).
+ */
+#include "server/server.h"
+
+#include "base/log.h"
+#include "base/time.h"
+
+#include <string.h>
+
+enum {
+	DECISIONS_A_PASS = 4096
+};
+
+typedef void carry_out_fn(struct server *s, const struct sched_decision *d);
+
+static carry_out_fn *const carry_out[SCHED_KIND_MAX] = {
+	[SCHED_LOOK] = look_carry_out,
+	[SCHED_ACCEPT] = accept_carry_out,
+	[SCHED_PROBE] = probe_carry_out,
+	[SCHED_REMOVE] = remove_carry_out,
+	[SCHED_UNMARK] = unmark_carry_out,
+	[SCHED_SORT] = sort_carry_out,
+	[SCHED_ASK] = ask_carry_out,
+	[SCHED_START] = start_carry_out,
+	[SCHED_PUT_BACK] = put_back_carry_out,
+	[SCHED_TERMINATE] = terminate_carry_out,
+	[SCHED_REAP] = reap_carry_out,
+	[SCHED_COMPLETE] = complete_carry_out,
+};
+
+/* One line for each pass that changed something, as the Python original wrote it. */
+static void log_changes(struct server *s)
+{
+	const struct pass_changes *c = &s->changes;
+	if (!c->accepted && !c->started && !c->aborted && !c->completed)
+		return;
+	struct sched_counts now = sched_counts(s->sched);
+	log_info("pass: %u new, %u started, %u aborted, %u completed; %u pending, %u running",
+		c->accepted, c->started, c->aborted, c->completed, now.unsorted + now.waiting,
+		now.running);
+	s->page_changed = true;
+	*(&s->changes) = (struct pass_changes){ 0 };
+}
+
+void server_pass(struct server *s)
+{
+	struct sched_decision d;
+	unsigned n = 0;
+	while (n < DECISIONS_A_PASS && sched_next(s->sched, time_mono_ns(), &d)) {
+		carry_out[d.kind](s, &d);
+		n++;
+	}
+	s->pass_unfinished = n == DECISIONS_A_PASS;
+	if (n > 0)
+		metrics_count(&s->metrics, METRICS_TICKS);
+	loop_set_timer(s->loop, s->due_timer, sched_due(s->sched));
+	log_changes(s);
+	page_update(s, true);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * PUT_BACK: a task that never began goes from 3-running back to its place in 2-pending.
+ */
+#include "server/server.h"
+
+#include "base/log.h"
+#include "base/time.h"
+#include "spool/move.h"
+
+#include <string.h>
+
+void put_back_carry_out(struct server *s, const struct sched_decision *d)
+{
+	int rc = move_put_back(&s->spool, d->id);
+	if (rc < 0) {
+		log_err("%s: cannot be moved back to %s, trying again: %s", ID_TEXT(d->id),
+			spool_state_name(SPOOL_PENDING), strerror(-rc));
+		sched_defer(s->sched, d->id, time_after(time_mono_ns(), NS_PER_S));
+		return;
+	}
+	log_info("%s: never began, pending again", ID_TEXT(d->id));
+	tasks_drop(&s->tasks, d->ref);
+	sched_put_back(s->sched, d->id);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * REMOVE: carry out an abort.  The subject goes first and is committed, the marker last: a crash in
+ * between leaves the marker, and recovery does the same again.
+ */
+#include "server/server.h"
+
+#include "base/log.h"
+#include "base/time.h"
+#include "spool/move.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const enum spool_state states[] = {
+	[SCHED_IN_REQUESTED] = SPOOL_REQUESTED,
+	[SCHED_IN_PENDING] = SPOOL_PENDING,
+	[SCHED_IN_RUNNING] = SPOOL_RUNNING,
+	[SCHED_IN_COMPLETE] = SPOOL_COMPLETE,
+};
+
+void remove_carry_out(struct server *s, const struct sched_decision *d)
+{
+	enum spool_state state = states[d->place];
+	int64_t now = time_mono_ns();
+	int rc = move_remove(&s->spool, d->id, state);
+	if (rc < 0 && rc != -ENOENT) {
+		log_err("%s: abort: cannot remove it from %s, trying again: %s", ID_TEXT(d->id),
+			spool_state_name(state), strerror(-rc));
+		sched_defer(s->sched, d->id, time_after(now, NS_PER_S));
+		return;
+	}
+	rc = move_unmark(&s->spool, d->id);
+	if (rc < 0 && rc != -ENOENT)
+		log_warn("%s: aborted, but its marker stays: %s", ID_TEXT(d->id), strerror(-rc));
+
+	if (d->place == SCHED_IN_COMPLETE) {
+		metrics_count(&s->metrics, METRICS_COLLECTED);
+		log_info("%s: result removed by abort", ID_TEXT(d->id));
+	} else {
+		metrics_count_tm(&s->metrics, (int)d->tm, METRICS_ABORTED);
+		metrics_observe(&s->metrics, (int)d->tm, METRICS_TO_ABORT, now - d->since_ns);
+		log_info("%s: aborted, removed from %s", ID_TEXT(d->id), spool_state_name(state));
+	}
+	s->changes.aborted++;
+	if (d->ref && tasks_get(&s->tasks, d->ref)->tid)
+		instance_ack(s->tms[d->tm].instance, tasks_get(&s->tasks, d->ref)->tid);
+	tasks_drop(&s->tasks, d->ref);
+	sched_removed(s->sched, d->id);
+}

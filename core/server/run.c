@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of the server: open, recover, serve, drain, close.
+ */
+#include "server/server.h"
+
+#include "base/err.h"
+#include "base/fdio.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "control/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum {
+	EXIT_FAILED = 1,
+	LAST_WORDS_MS = 2000 /* for tasks that were told to end at the drain limit */
+};
+
+/* ---- what the loop calls; the pass that follows does the work -----------------------------------
+ */
+
+static void on_spool_changed(void *arg, uint32_t events)
+{
+	(void)events;
+	look_carry_out(arg, NULL);
+}
+
+static void on_due(void *arg)
+{
+	(void)arg; /* the pass after it asks sched what is due */
+}
+
+static void on_heartbeat(void *arg)
+{
+	struct server *s = arg;
+	struct sched_counts c = sched_counts(s->sched);
+	log_debug("heartbeat: %u pending, %u running", c.seen + c.unsorted + c.waiting, c.running);
+	loop_set_timer(s->loop, s->heartbeat_timer,
+		time_after(time_mono_ns(), s->config.heartbeat_interval_ns));
+}
+
+static void on_safety(void *arg)
+{
+	struct server *s = arg;
+	if (!s->watch || watch_changed(s->watch))
+		look_rescan(s);
+	spool_save_hwm(&s->spool);
+	loop_set_timer(
+		s->loop, s->safety_timer, time_after(time_mono_ns(), s->config.safety_interval_ns));
+}
+
+static void on_drain_limit(void *arg)
+{
+	struct server *s = arg;
+	if (s->stop_now)
+		return;
+	struct sched_counts c = sched_counts(s->sched);
+	log_notice("drain limit reached with %u running; ending them", c.running);
+	sched_terminate_all(s->sched);
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		instance_stop(s->tms[i].instance, WQ_STOP_KILL);
+	s->stop_now = true;
+	loop_set_timer(s->loop, s->drain_timer, TIME_NEVER);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct server *s = arg;
+	if (s->stopping) {
+		log_notice("%s again: stopping at once", strsignal(signo));
+		s->stop_now = true;
+		loop_set_timer(s->loop, s->due_timer, 0);
+		sched_stop(s->sched);
+		spool_save_hwm(&s->spool);
+		page_update(s, false);
+		notify_service_manager("STOPPING=1");
+		_exit(0);
+	}
+	s->stopping = true;
+	log_notice("%s: draining, %u running", strsignal(signo), sched_counts(s->sched).running);
+	notify_service_manager("STOPPING=1");
+	sched_stop(s->sched);
+	loop_set_timer(
+		s->loop, s->drain_timer, time_after(time_mono_ns(), s->config.drain_limit_ns));
+}
+
+/* ---- open ---------------------------------------------------------------------------------------
+ */
+
+static int open_loop(struct server *s, struct wq_err *err)
+{
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	s->loop = loop_new();
+	if (!s->loop)
+		return err_set(err, -errno, "cannot make the event loop");
+	int rc = loop_catch_signals(s->loop, &signals, on_signal, s);
+	if (rc < 0)
+		return err_set(err, rc, "cannot catch signals");
+	s->due_timer = loop_add_timer(s->loop, on_due, s);
+	s->heartbeat_timer = loop_add_timer(s->loop, on_heartbeat, s);
+	s->safety_timer = loop_add_timer(s->loop, on_safety, s);
+	s->drain_timer = loop_add_timer(s->loop, on_drain_limit, s);
+	if (!s->due_timer || !s->heartbeat_timer || !s->safety_timer || !s->drain_timer)
+		return err_set(err, -ENOMEM, "cannot make timers");
+	return 0;
+}
+
+static int open_sched(struct server *s, struct wq_err *err)
+{
+	uint64_t hash_key[2];
+	struct sched_limits *limits = calloc(s->n_tms, sizeof *limits);
+	if (!limits)
+		return err_set(err, -ENOMEM, "cannot make the scheduler");
+	if (getrandom(hash_key, sizeof hash_key, 0) != (ssize_t)sizeof hash_key) {
+		free(limits);
+		return err_set(err, -errno, "cannot get random bytes");
+	}
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		limits[i] = (struct sched_limits){
+			.max_running = (uint32_t)s->tms[i].config->max_running,
+			.polls = !(s->tms[i].plugin->desc.caps & WQ_CAP_WAKES),
+		};
+	s->sched = sched_new(s->n_tms, limits, s->config.sample_interval_ns, hash_key);
+	free(limits);
+	return s->sched ? 0 : err_set(err, -ENOMEM, "cannot make the scheduler");
+}
+
+static int open_spool(struct server *s, struct wq_err *err)
+{
+	int rc = spool_open_server(&s->spool, s->config.spool, &spool_io_real, err);
+	if (rc < 0)
+		return rc;
+	if (strcmp(s->config.on_start, "wipe") == 0) {
+		int n = spool_wipe(&s->spool, err);
+		if (n < 0)
+			return n;
+		log_notice("on-start = wipe: removed %d files", n);
+	}
+	/* Watch before listing, so that nothing falls between. */
+	rc = watch_open(&s->watch, &s->spool);
+	if (rc < 0) {
+		log_warn("no inotify to be had (%s): looking at the spool every safety-interval "
+			 "only",
+			strerror(-rc));
+		return 0;
+	}
+	s->watch_source = loop_add_fd(s->loop, watch_fd(s->watch), EPOLLIN, on_spool_changed, s);
+	return s->watch_source ? 0 : err_set(err, -errno, "cannot watch the spool");
+}
+
+static int make_instances(struct server *s, struct wq_err *err)
+{
+	struct problems p = { 0 };
+	int rc = task_managers_create(s, &p);
+	if (rc < 0)
+		err_set(err, rc, "%s", p.n > 0 ? p.lines[0] : "cannot make the task managers");
+	problems_fini(&p);
+	return rc < 0 ? rc : task_managers_start(s, err);
+}
+
+static int open_all(struct server *s, struct wq_err *err)
+{
+	int rc = open_loop(s, err);
+	if (rc == 0 && metrics_init(&s->metrics, s->n_tms) < 0)
+		rc = err_set(err, -ENOMEM, "cannot make the metrics");
+	if (rc == 0)
+		rc = open_sched(s, err);
+	if (rc == 0)
+		rc = open_spool(s, err);
+	if (rc == 0)
+		rc = make_instances(s, err);
+	if (rc == 0)
+		rc = recover_spool(s, err);
+	if (rc == 0)
+		rc = control_open(
+			&s->control, s->loop, s->spool.root_fd, "wq.sock", answer_question, s, err);
+	return rc;
+}
+
+/* ---- serve and close ----------------------------------------------------------------------------
+ */
+
+static bool is_drained(const struct server *s)
+{
+	return s->stopping && !s->pass_unfinished && sched_counts(s->sched).running == 0;
+}
+
+/* To the service manager, and the way of s6: a line to a descriptor, then its end. */
+static void tell_ready(struct server *s)
+{
+	notify_service_manager("READY=1");
+	if (s->ready_fd < 0)
+		return;
+	if (fdio_write_all(s->ready_fd, "\n", 1) < 0)
+		log_warn("cannot write to --ready-fd=%d", s->ready_fd);
+	fdio_close(&s->ready_fd);
+}
+
+static int serve(struct server *s)
+{
+	int64_t give_up_ns = TIME_NEVER;
+	s->page_changed = true;
+	on_heartbeat(s);
+	on_safety(s);
+	server_pass(s);
+	tell_ready(s);
+	log_notice("wq-server %s ready: spool %s, %u task managers", WQ_VERSION, s->config.spool,
+		s->n_tms);
+	while (!is_drained(s) && time_mono_ns() < give_up_ns) {
+		int64_t wait_ns = s->pass_unfinished ? 0 : s->stop_now ? 10 * NS_PER_MS : -1;
+		int rc = loop_run_once(s->loop, wait_ns);
+		if (rc < 0) {
+			log_err("the event loop fails: %s", strerror(-rc));
+			return EXIT_FAILED;
+		}
+		server_pass(s);
+		if (s->stop_now && give_up_ns == TIME_NEVER)
+			give_up_ns = time_after(time_mono_ns(), LAST_WORDS_MS * NS_PER_MS);
+	}
+	return 0;
+}
+
+static void close_all(struct server *s)
+{
+	control_close(s->control);
+	task_managers_free(s);
+	if (s->watch_source)
+		loop_del_fd(s->loop, s->watch_source);
+	watch_close(s->watch);
+	sched_free(s->sched);
+	tasks_fini(&s->tasks);
+	metrics_fini(&s->metrics);
+	spool_close(&s->spool);
+	loop_free(s->loop);
+}
+
+int server_run(struct server *s)
+{
+	struct wq_err err = { 0 };
+	s->started_us = time_wall_us();
+	if (open_all(s, &err) < 0) {
+		log_err("%s", err.text);
+		close_all(s);
+		return EXIT_FAILED;
+	}
+	int status = serve(s);
+	unsigned left = sched_counts(s->sched).running;
+	spool_save_hwm(&s->spool);
+	page_update(s, false);
+	if (left > 0) {
+		/* A task that does not end would keep destroy from returning. */
+		log_warn("stopped with %u tasks that did not end; they are lost", left);
+		_exit(status);
+	}
+	log_notice("stopped");
+	close_all(s);
+	return status;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * server: where the layers meet.  sched decides, the files here carry out: one file for each kind
+ * of decision, named after it, and pass.c, which asks for one decision after the other.  No
+ * condition on order, queue or capacity belongs here.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "loop/loop.h"
+#include "plugin/instance.h"
+#include "sched/sched.h"
+#include "server/metrics.h"
+#include "server/task.h"
+#include "spool/spool.h"
+#include "spool/watch.h"
+
+struct control;
+struct server;
+
+struct task_manager {
+	struct server *server;
+	uint32_t index; /* its number in sched */
+	const struct config_tm *config;
+	const struct plugin *plugin;
+	struct option_values values;
+	struct instance *instance;
+};
+
+/* What one pass changed, for its line in the log. */
+struct pass_changes {
+	unsigned accepted, started, aborted, completed;
+};
+
+struct server {
+	struct config config;
+	struct loop *loop;
+	struct spool spool;
+	struct watch *watch;
+	struct loop_fd *watch_source;
+	struct sched *sched;
+	struct task_manager *tms;
+	uint32_t n_tms, default_tm;
+	struct tasks tasks;
+	struct metrics metrics;
+	struct control *control;
+	struct loop_timer *due_timer, *heartbeat_timer, *safety_timer, *drain_timer;
+	struct pass_changes changes;
+	int64_t started_us;
+	int ready_fd;         /* told once when ready, -1: nobody asked */
+	bool pass_unfinished; /* the bound of a pass was reached */
+	bool page_changed;    /* wq.status is behind */
+	bool directory_moved; /* a state directory is not where it was: nothing can be trusted */
+	bool stopping, stop_now;
+};
+
+/* --- run.c --- */
+
+/*
+ * Serve until told to stop: everything from opening the spool to the last result.  `s` holds the
+ * configuration and the loaded plugins.  The exit status of the program.
+ */
+int server_run(struct server *s);
+
+/* --- pass.c, and the carrying out of each decision in the file of its name --- */
+void server_pass(struct server *s);
+
+void look_carry_out(struct server *s, const struct sched_decision *d);
+void accept_carry_out(struct server *s, const struct sched_decision *d);
+void probe_carry_out(struct server *s, const struct sched_decision *d);
+void remove_carry_out(struct server *s, const struct sched_decision *d);
+void unmark_carry_out(struct server *s, const struct sched_decision *d);
+void sort_carry_out(struct server *s, const struct sched_decision *d);
+void ask_carry_out(struct server *s, const struct sched_decision *d);
+void start_carry_out(struct server *s, const struct sched_decision *d);
+void put_back_carry_out(struct server *s, const struct sched_decision *d);
+void terminate_carry_out(struct server *s, const struct sched_decision *d);
+void reap_carry_out(struct server *s, const struct sched_decision *d);
+void complete_carry_out(struct server *s, const struct sched_decision *d);
+
+/* --- look.c --- */
+
+/* Tell sched all that stands in 5 and 1 now, after events were lost.  0 or -errno. */
+int look_rescan(struct server *s);
+
+/* --- reject.c --- */
+
+/*
+ * A request that can never run: move it from `from` to 3 where it is not there yet, remember `err`
+ * as its outcome, tell sched.  `req` may be NULL when it could not be read.
+ */
+void reject_request(struct server *s, const struct sched_decision *d, enum spool_state from,
+	const struct request *req, uid_t uid, const struct wq_err *err);
+
+/* --- aside.c --- */
+
+/* Move a file that is nobody's request to quarantine.  `error` is a stable word, `text` for people.
+ */
+void set_aside(struct server *s, int dir_fd, const char *name, const char *error, const char *text);
+
+/* --- task_managers.c --- */
+
+/* Load the plugins and check their options; all problems go to `p`.  0 or -WQ_E_CONFIG. */
+int task_managers_load(struct server *s, struct problems *p);
+/* Make the instances (for --check too, without a loop); then start them. */
+int task_managers_create(struct server *s, struct problems *p);
+int task_managers_start(struct server *s, struct wq_err *err);
+void task_managers_free(struct server *s);
+/* The number of the one named, or of the default one for ""; -1 for none. */
+int task_managers_find(const struct server *s, const char *name);
+
+/* --- recover.c --- */
+
+/* Bring the spool and sched to the state that run time would have left.  0 or -errno. */
+int recover_spool(struct server *s, struct wq_err *err);
+
+/* --- page.c, answer.c --- */
+
+/* Bring wq.status up to date, when something changed.  `pid` 0: the server has stopped. */
+void page_update(struct server *s, bool running);
+
+/* Answer one question of wq.sock (a control_fn). */
+int answer_question(void *server, const char *what, struct buf *ret, struct wq_err *err);
+
+/* --- notify.c --- */
+
+/* Tell the service manager, when there is one: sd_notify(3)'s datagram. */
+void notify_service_manager(const char *text);
+
+/* Text of an id, for logs: valid in the expression. */
+#define ID_TEXT(id) reqid_format((id), (char[REQID_SIZE]){ 0 })

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SORT: read a pending request's envelope and say whose it is.
+ */
+#include "server/server.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "spool/read.h"
+
+#include <errno.h>
+
+enum {
+	LEASE_TRIES = 3,
+	LEASE_WAIT_MS = 100
+};
+
+static int choose(struct server *s, const struct request *req, struct wq_err *err)
+{
+	int tm = task_managers_find(s, req->task_manager);
+	if (tm < 0)
+		return err_set_name(err, -WQ_E_UNKNOWN, "unknown-task-manager",
+			"no task manager is named '%s'", req->task_manager);
+	return tm;
+}
+
+/* Only a plugin that wants to see the payload early makes us read it twice. */
+static int validate(struct server *s, uint32_t tm, struct reqid id, const struct request *req,
+	struct wq_err *err)
+{
+	if (!s->tms[tm].plugin->desc.validate)
+		return WQ_OK;
+	struct instance_task task = { .id = ID_TEXT(id),
+		.name = "",
+		.key = req->key,
+		.label = req->label,
+		.request = req->payload,
+		.attempt = 1 };
+	return instance_validate(s->tms[tm].instance, &task, err);
+}
+
+/* The number of its task manager, or a failure that says why there is none. */
+static int read_and_choose(struct server *s, struct reqid id, struct buf *bytes,
+	struct request *req, uid_t *uid, struct wq_err *err)
+{
+	size_t limit = (size_t)s->config.request_limit;
+	int rc = read_request(
+		&s->spool, SPOOL_PENDING, id, limit, REQUEST_ENVELOPE_MAX, bytes, uid, err);
+	if (rc < 0)
+		return rc;
+	rc = request_decode_envelope(bytes->data, bytes->len, req, err);
+	if (rc < 0)
+		return rc;
+	int tm = choose(s, req, err);
+	if (tm < 0 || !s->tms[tm].plugin->desc.validate)
+		return tm;
+
+	buf_clear(bytes);
+	rc = read_request(&s->spool, SPOOL_PENDING, id, limit, 0, bytes, uid, err);
+	if (rc == 0)
+		rc = request_decode(bytes->data, bytes->len, req, err);
+	if (rc < 0)
+		return rc;
+	rc = validate(s, (uint32_t)tm, id, req, err);
+	return rc == WQ_OK ? tm : -WQ_E_REFUSED;
+}
+
+void sort_carry_out(struct server *s, const struct sched_decision *d)
+{
+	struct buf bytes = { 0 };
+	struct request req = { 0 };
+	struct wq_err err = { 0 };
+	uid_t uid = 0;
+	int tm = read_and_choose(s, d->id, &bytes, &req, &uid, &err);
+	if (tm >= 0) {
+		sched_sorted(s->sched, d->id, (uint32_t)tm);
+	} else if (tm == -ENOENT) {
+		log_warn("%s: vanished from %s", ID_TEXT(d->id), spool_state_name(SPOOL_PENDING));
+		sched_dropped(s->sched, d->id);
+	} else if ((tm == -EAGAIN && d->tries < LEASE_TRIES) || tm == -EMFILE || tm == -ENFILE ||
+		   tm == -ENOMEM) {
+		sched_defer(s->sched, d->id, time_after(time_mono_ns(), LEASE_WAIT_MS * NS_PER_MS));
+	} else {
+		reject_request(s, d, SPOOL_PENDING, NULL, uid, &err);
+	}
+	buf_fini(&bytes);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * START: move a request from 2-pending to 3-running, commit, and only then hand it to its task
+ * manager: a crash in between leaves a request that is known to have been started perhaps, never
+ * one that runs without a record.
+ */
+#include "server/server.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "spool/move.h"
+#include "spool/read.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	TASK_NAME_MAX = 37 + 1 + REQID_SIZE + 12
+};
+
+/* It was sorted by a reading that its owner may have changed since; refuse what changed. */
+static int read_again(struct server *s, const struct sched_decision *d, struct buf *bytes,
+	struct request *req, uid_t *uid, struct wq_err *err)
+{
+	int rc = read_request(&s->spool, SPOOL_RUNNING, d->id, (size_t)s->config.request_limit, 0,
+		bytes, uid, err);
+	if (rc == 0)
+		rc = request_decode(bytes->data, bytes->len, req, err);
+	if (rc == 0 && task_managers_find(s, req->task_manager) != (int)d->tm)
+		rc = err_set_name(err, -WQ_E_REFUSED, "changed",
+			"names another task manager ('%s') than when it was accepted",
+			req->task_manager);
+	return rc;
+}
+
+static int call_start_task(struct server *s, struct task *task, const struct request *req,
+	int64_t *ret_delay_ms, struct wq_err *err)
+{
+	char name[TASK_NAME_MAX], id[REQID_SIZE];
+	reqid_format(task->id, id);
+	snprintf(name, sizeof name, "%s.%s.%u", s->spool.uuid, id, task->attempt);
+	struct instance_task t = { .id = id,
+		.name = name,
+		.key = req->key,
+		.label = req->label,
+		.request = req->payload,
+		.attempt = task->attempt,
+		.ref = task->ref };
+	return instance_start_task(s->tms[task->tm].instance, &t, &task->tid, ret_delay_ms, err);
+}
+
+/* Nothing began: the request goes back to its place. */
+static void give_back(
+	struct server *s, const struct sched_decision *d, struct task *task, int64_t until_ns)
+{
+	tasks_drop(&s->tasks, task->ref);
+	int rc = move_put_back(&s->spool, d->id);
+	if (rc == 0) {
+		sched_busy(s->sched, d->id, until_ns);
+		return;
+	}
+	struct wq_err err;
+	err_set_name(&err, rc, "spool-error", "cannot be moved back to %s",
+		spool_state_name(SPOOL_PENDING));
+	reject_request(s, d, SPOOL_RUNNING, NULL, 0, &err);
+}
+
+static void run(
+	struct server *s, const struct sched_decision *d, const struct request *req, uid_t uid)
+{
+	struct task *task = tasks_add(&s->tasks, d->id, (int)d->tm);
+	wq_check(task);
+	task_describe(task, req);
+	task->uid = uid;
+	task->attempt = 1;
+	task->accepted_ns = d->since_ns;
+	struct wq_err err = { 0 };
+	int64_t delay_ms = 0, now = time_mono_ns();
+	const char *tm = s->tms[d->tm].config->name;
+	int answer = call_start_task(s, task, req, &delay_ms, &err);
+	switch (answer) {
+	case WQ_OK:
+		task->started_ns = now;
+		s->changes.started++;
+		metrics_observe(&s->metrics, (int)d->tm, METRICS_WAITING, now - d->since_ns);
+		log_info("%s: started by '%s'", ID_TEXT(d->id), tm);
+		sched_started(s->sched, d->id, task->ref, now);
+		break;
+	case WQ_BUSY:
+		log_debug("%s: '%s' is busy after all", ID_TEXT(d->id), tm);
+		give_back(s, d, task, 0);
+		break;
+	case WQ_RETRY:
+		log_info("%s: '%s' asks to try again in %lld ms", ID_TEXT(d->id), tm,
+			(long long)delay_ms);
+		give_back(s, d, task, time_after(now, delay_ms * NS_PER_MS));
+		break;
+	case WQ_REJECT:
+		tasks_drop(&s->tasks, task->ref);
+		reject_request(s, d, SPOOL_RUNNING, req, uid, &err);
+		break;
+	default:
+		log_err("%s: '%s' could not start it, trying again: %s", ID_TEXT(d->id), tm,
+			err.text);
+		give_back(s, d, task, time_after(now, NS_PER_S));
+	}
+}
+
+void start_carry_out(struct server *s, const struct sched_decision *d)
+{
+	struct buf bytes = { 0 };
+	struct request req = { 0 };
+	struct wq_err err = { 0 };
+	uid_t uid = 0;
+	int rc = move_start(&s->spool, d->id);
+	if (rc < 0) {
+		log_err("%s: cannot be moved to %s: %s", ID_TEXT(d->id),
+			spool_state_name(SPOOL_RUNNING), strerror(-rc));
+		if (rc == -ENOENT)
+			sched_dropped(s->sched, d->id);
+		else
+			sched_busy(s->sched, d->id, time_after(time_mono_ns(), NS_PER_S));
+		return;
+	}
+	spool_commit(&s->spool, 1u << SPOOL_RUNNING);
+	if (read_again(s, d, &bytes, &req, &uid, &err) < 0)
+		reject_request(s, d, SPOOL_RUNNING, NULL, uid, &err);
+	else
+		run(s, d, &req, uid);
+	buf_fini(&bytes);
+}

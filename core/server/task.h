@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * server/task: what the server remembers of a request from its start, or its refusal, until its
+ * result is published.  sched carries the task's `ref` for it.
+ */
+#pragma once
+
+#include "codec/request.h"
+#include "codec/result.h"
+#include "plugin/instance.h"
+#include "spool/reqid.h"
+
+enum {
+	TASK_NO_TM = -1
+};
+
+struct task {
+	struct reqid id;
+	uint32_t ref;
+	int tm;     /* TASK_NO_TM: refused before it was sorted */
+	wq_tid tid; /* 0: never started */
+	char key[REQUEST_KEY_MAX + 1];
+	char label[REQUEST_LABEL_MAX + 1];
+	uint32_t attempt; /* 0: never started */
+	uid_t uid;
+	int64_t accepted_ns, started_ns, ended_ns; /* time_mono_ns; 0: never */
+	/* The outcome, once it is known. */
+	enum result_status status;
+	int32_t code, signal;
+	char error[48];
+	char text[448];
+	struct buf payload;
+	bool set_aside; /* the request goes to quarantine instead of being unlinked */
+};
+
+struct tasks {
+	struct task **slots;
+	uint32_t n, cap, first_free;
+};
+
+/* A zeroed task with a fresh ref (never 0).  NULL when memory is short. */
+struct task *tasks_add(struct tasks *t, struct reqid id, int tm);
+struct task *tasks_get(const struct tasks *t, uint32_t ref); /* must exist */
+void tasks_drop(struct tasks *t, uint32_t ref);              /* 0 is fine */
+void tasks_fini(struct tasks *t);
+
+/* Copy what the envelope says; `req` NULL is fine. */
+void task_describe(struct task *task, const struct request *req);
+
+/* Set the outcome of one that did not run. */
+void task_refuse(struct task *task, enum result_status status, const char *error, const char *text);
+
+/* The next task after `ref` (start with 0), in no order; NULL at the end. */
+struct task *tasks_next(const struct tasks *t, uint32_t ref);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The task managers of wq.conf: their plugins loaded, their options checked, their instances made.
+ */
+#include "server/server.h"
+
+#include "base/err.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int task_managers_find(const struct server *s, const char *name)
+{
+	if (!name[0])
+		return (int)s->default_tm;
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		if (strcmp(s->config.tms[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int load_one(struct server *s, struct task_manager *tm, struct problems *p)
+{
+	const struct config_tm *c = tm->config;
+	char section[96];
+	struct wq_err err = { 0 };
+	snprintf(section, sizeof section, "task-manager '%s'", c->name);
+	struct problem_at at = { .file = s->config.file,
+		.line = c->line,
+		.section = section,
+		.key = "plugin",
+		.value = c->plugin };
+	if (!c->plugin) /* a problem says so already */
+		return -WQ_E_CONFIG;
+	if (plugin_load(c->plugin, (const char *const *)s->config.plugin_path, &tm->plugin, &err) <
+		0) {
+		problems_add(p, &at, "%s", err.text);
+		return -WQ_E_CONFIG;
+	}
+	snprintf(section, sizeof section, "task-manager '%s' options", c->name);
+	at.key = at.value = NULL;
+	const struct wq_plugin *desc = &tm->plugin->desc;
+	return options_check(tm->plugin->options, desc->n_options, c->options, c->n_options,
+		s->config.base_dir, &at, p, &tm->values);
+}
+
+int task_managers_load(struct server *s, struct problems *p)
+{
+	int rc = 0;
+	s->n_tms = (uint32_t)s->config.n_tms;
+	s->tms = calloc(s->n_tms, sizeof *s->tms);
+	if (!s->tms)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		struct task_manager *tm = &s->tms[i];
+		*tm = (struct task_manager){ .server = s, .index = i, .config = &s->config.tms[i] };
+		if (load_one(s, tm, p) < 0)
+			rc = -WQ_E_CONFIG; /* go on: all problems are shown at once */
+	}
+	if (s->config.default_task_manager)
+		s->default_tm = (uint32_t)task_managers_find(s, s->config.default_task_manager);
+	return rc;
+}
+
+static void touched(void *arg, struct instance *i)
+{
+	struct task_manager *tm = arg;
+	(void)i;
+	if (tm->server->sched)
+		sched_wakeup(tm->server->sched, tm->index);
+}
+
+/* [any-thread] */
+static void log_for_plugin(void *arg, struct instance *i, int level, wq_tid tid, const char *text)
+{
+	struct task_manager *tm = arg;
+	(void)i;
+	if (tid)
+		log_line((enum log_level)level, "%s: task %llu: %s", tm->config->name,
+			(unsigned long long)tid, text);
+	else
+		log_line((enum log_level)level, "%s: %s", tm->config->name, text);
+}
+
+int task_managers_create(struct server *s, struct problems *p)
+{
+	int rc = 0;
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		struct task_manager *tm = &s->tms[i];
+		struct instance_events events = {
+			.arg = tm, .touched = touched, .log = log_for_plugin
+		};
+		struct wq_err err = { 0 };
+		if (instance_new(&tm->instance, tm->plugin, tm->config->name, &tm->values, s->loop,
+			    (size_t)s->config.result_limit, &events, &err) == 0)
+			continue;
+		char section[96];
+		snprintf(section, sizeof section, "task-manager '%s' options", tm->config->name);
+		struct problem_at at = {
+			.file = s->config.file, .line = tm->config->line, .section = section
+		};
+		problems_add(p, &at, "%s", err.text);
+		rc = -WQ_E_CONFIG;
+	}
+	return rc;
+}
+
+int task_managers_start(struct server *s, struct wq_err *err)
+{
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		int rc = instance_start(s->tms[i].instance, err);
+		if (rc < 0) {
+			err_prefix(err, "task manager '%s' (plugin '%s')", s->tms[i].config->name,
+				s->tms[i].plugin->desc.name);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void task_managers_free(struct server *s)
+{
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		instance_free(s->tms[i].instance);
+		options_fini(&s->tms[i].values);
+	}
+	free(s->tms);
+	s->tms = NULL;
+	s->n_tms = 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TERMINATE: tell a task manager to end a task.  The slot stays taken until reap says it has ended.
+ */
+#include "server/server.h"
+
+#include "base/log.h"
+
+void terminate_carry_out(struct server *s, const struct sched_decision *d)
+{
+	struct task *task = tasks_get(&s->tasks, d->ref);
+	uint32_t how = s->stopping ? WQ_TERM_NOW : WQ_TERM_GRACEFUL;
+	if (s->stopping)
+		log_notice("%s: still running, ending it", ID_TEXT(d->id));
+	else
+		log_info("%s: abort requested, ending its task", ID_TEXT(d->id));
+	instance_terminate(s->tms[d->tm].instance, task->tid, how);
+}

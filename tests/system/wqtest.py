@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the system tests share: a server in a directory of its own, its wq, and a plain TAP runner.
+
+Safety intervals are an hour here: a test that needs them has found a missed wake-up.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BUILD = os.environ["WQ_BUILD"]
+VARIANT = os.environ.get("WQ_VARIANT", "release")
+SANITIZED = VARIANT in ("asan", "tsan")
+WQ = os.path.join(BUILD, "bin", "wq")
+SERVER = os.path.join(BUILD, "bin", "wq-server")
+PLUGINS = os.path.join(BUILD, "plugins")
+LIMIT_S = 60  # no wait of a test is longer; a test that reaches it has failed
+
+STATES = ("1-requested", "2-pending", "3-running", "4-complete", "5-aborting")
+
+
+def until(condition, what, limit_s=LIMIT_S):
+    """Wait for a condition that has no event to wait for; its value."""
+    end = time.monotonic() + limit_s
+    pause = 0.001
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {limit_s} s: {what}")
+        time.sleep(pause)
+        pause = min(pause * 2, 0.05)
+
+
+class Server:
+    """wq-server on a fresh spool, stopped at the end of a `with`."""
+
+    def __init__(self, task_managers, top="", start=True, env=None):
+        self.dir = tempfile.mkdtemp(prefix="wq-system.")
+        self.spool = os.path.join(self.dir, "spool")
+        self.conf = os.path.join(self.dir, "wq.conf")
+        self.log_path = os.path.join(self.dir, "log")
+        self.env = dict(os.environ, WQ_SPOOL=self.spool, **(env or {}))
+        self.process = None
+        self.configure(task_managers, top)
+        if start:
+            self.start()
+
+    def configure(self, task_managers, top=""):
+        with open(self.conf, "w") as f:
+            f.write(f'spool = "{self.spool}"\nplugin-path = "{PLUGINS}"\n'
+                    f"safety-interval = 1h\nheartbeat-interval = 1h\ndrain-limit = 0s\n{top}\n{task_managers}\n")
+
+    def start(self, wrapper=()):
+        read, write = os.pipe()
+        self.log = open(self.log_path, "ab")
+        self.process = subprocess.Popen(
+            [*wrapper, SERVER, "-c", self.conf, f"--ready-fd={write}"],
+            stderr=self.log, stdin=subprocess.DEVNULL, pass_fds=[write], env=self.env)
+        os.close(write)
+        with os.fdopen(read) as ready:
+            if not ready.readline():
+                raise AssertionError("the server did not start:\n" + self.log_text())
+        return self
+
+    def stop(self, how=signal.SIGTERM, expect=0):
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        code = self.process.wait(LIMIT_S)
+        self.process = None
+        self.log.close()
+        if expect is not None and code != expect:
+            raise AssertionError(f"the server ended with {code}:\n" + self.log_text())
+
+    def kill(self):
+        self.stop(signal.SIGKILL, expect=-signal.SIGKILL)
+
+    def log_text(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def wq(self, *args, input=None, expect=0):
+        """Run wq; its standard output.  `expect` None: any exit status, then (code, out, err)."""
+        done = subprocess.run([WQ, *args], input=input, capture_output=True, text=True,
+                              env=self.env, timeout=LIMIT_S)
+        if expect is None:
+            return done.returncode, done.stdout, done.stderr
+        if done.returncode != expect:
+            raise AssertionError(f"wq {' '.join(args)}: exit {done.returncode}, not {expect}\n"
+                                 f"{done.stdout}{done.stderr}\n{self.log_text()[-4000:]}")
+        return done.stdout
+
+    def enqueue(self, *args, **kw):
+        return self.wq("enqueue", *args, **kw).strip()
+
+    def status(self):
+        return json.loads(self.wq("status", "--json"))
+
+    def metric(self, name, **labels):
+        for m in json.loads(self.wq("metrics", "--json")):
+            for s in m["samples"]:
+                if m["name"] + s.get("suffix", "") == name and s["labels"] == labels:
+                    return s["value"]
+        raise AssertionError(f"no metric {name} {labels}")
+
+    def names(self, state):
+        return sorted(os.listdir(os.path.join(self.spool, state)))
+
+    def where(self, request):
+        for state in STATES[:4]:
+            if os.path.lexists(os.path.join(self.spool, state, request)):
+                return state
+        return None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, tb):
+        try:
+            if self.process is not None and kind is None:
+                self.stop()
+            elif self.process is not None:
+                self.process.kill()
+                self.process.wait()
+        finally:
+            if kind is not None:
+                sys.stdout.write("# log of the server:\n" + self.log_text()[-4000:] + "\n")
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Scripted:
+    """The `scripted` plugin's directory: capacity and ends are what the test says."""
+
+    def __init__(self, server_dir, name="scripted"):
+        self.dir = os.path.join(server_dir, name)
+        os.makedirs(os.path.join(self.dir, "done"))
+        self.log_path = os.path.join(self.dir, "log")
+
+    def write(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(path + ".new", "w") as f:
+            f.write(f"{text}\n")
+        os.rename(path + ".new", path)
+
+    def capacity(self, n):
+        self.write("capacity", n)
+
+    def finish(self, request, text="ok"):
+        self.write(f"done/{request}", text)
+
+    def events(self, kind=None):
+        try:
+            with open(self.log_path) as f:
+                lines = [line.split() for line in f]
+        except FileNotFoundError:
+            return []
+        return [tuple(x[:2]) for x in lines if kind is None or x[0] == kind]
+
+    def started(self):
+        return [x[1] for x in self.events("start")]
+
+
+def main(tests):
+    """Run the tests of a module: `ok NAME` or `not ok NAME` a line."""
+    only = sys.argv[1:]
+    failed = 0
+    for name, test in tests.items():
+        if not name.startswith("test_") or (only and name not in only):
+            continue
+        begin = time.monotonic()
+        try:
+            test()
+            print(f"ok {name[5:]} ({time.monotonic() - begin:.2f} s)", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {name[5:]}\n{traceback.format_exc()}", flush=True)
+    sys.exit(failed > 0)
