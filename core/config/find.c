@@ -59,10 +59,9 @@ static bool system_rules(const char *file)
 	if (faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) < 0)
 		return false;
 	bool rules = true;
-	if (config_read(file, &c, &problems) == 0) {
+	if (config_read(file, &c, &problems) == 0)
 		rules = may_publish(c.spool);
-		config_fini(&c);
-	}
+	config_fini(&c);
 	problems_fini(&problems);
 	return rules;
 }

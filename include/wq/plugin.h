@@ -184,12 +184,13 @@ struct wq_outcome {
 	uint32_t struct_size;
 	int32_t how; /* WQ_DONE_... */
 	wq_tid tid;
-	struct wq_bytes result;  /* one well-formed CBOR item, or len 0 for none */
-	const char *error;       /* a stable name, [a-z0-9.-], "exit-status"; NULL when ok */
-	const char *text;        /* one line for people; NULL when ok */
-	int32_t code;            /* the task's own exit status, 0 to 255; clients exit with it */
-	int32_t signal;          /* the signal that ended it, or 0 */
-	uint32_t retry_after_ms; /* WQ_DONE_NOT_STARTED: not before that (0: 100); holds the queue */
+	struct wq_bytes result; /* one well-formed CBOR item, or len 0 for none */
+	const char *error;      /* a stable name, [a-z0-9.-], "exit-status"; NULL when ok */
+	const char *text;       /* one line for people; NULL when ok */
+	int32_t code;           /* the task's own exit status, 0 to 255; clients exit with it */
+	int32_t signal;         /* the signal that ended it, or 0 */
+	uint32_t
+		retry_after_ms; /* WQ_DONE_NOT_STARTED: not before that (0: 100); holds the queue */
 	uint32_t reserved;
 };
 
