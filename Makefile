@@ -205,7 +205,15 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/wq.pc $(foreach m,$(manuals),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/wq $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(PREFIX)/share/doc/wq
 
-bench: all ## compare with the floor that the file system sets; prints ratios
+$(B)/tests/bench/floor: $(B)/obj/tests/bench/floor.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $< $(ALL_LDFLAGS)
+
+$(B)/tests/bench/load: $(B)/obj/tests/bench/load.o $(B)/lib/libwq.so
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $< -L$(B)/lib -lwq -Wl,-rpath,'$$ORIGIN/../../lib' $(ALL_LDFLAGS)
+
+bench: all $(B)/tests/bench/floor $(B)/tests/bench/load ## compare with the floor that the file system sets; prints ratios
 	$(Q)tests/bench/run $(B)
 
 clean: ## remove everything built
