@@ -94,15 +94,37 @@ static bool is_check_alone(const uint8_t *p, size_t len)
 	       in.p == in.end;
 }
 
+/*
+ * Where the result begins.  Reserved from version 1 on: its request's items, envelope, payload and
+ * perhaps a check item, may stand before it.  A result is looked for nowhere else: a payload may
+ * look like one.
+ */
+static size_t begin_of_result(const uint8_t *p, size_t len)
+{
+	struct wq_cbor_in in, value;
+	struct wq_cbor_item item;
+	wq_cbor_in_init(&in, p, len);
+	if (wq_cbor_map_find(p, len, "wq-request", &value) != 1)
+		return 0;
+	if (wq_cbor_skip(&in) != 1 || wq_cbor_skip(&in) != 1)
+		return 0;
+	struct wq_cbor_in after = in;
+	if (wq_cbor_next(&after, &item) == 1 && item.type == WQ_CBOR_BYTES &&
+		item.len == CHECK_SIZE - 1)
+		in = after;
+	return in.p < in.end ? (size_t)(in.p - p) : 0; /* a request alone is no result */
+}
+
 int result_decode(const void *bytes, size_t len, struct result *ret, struct wq_err *err)
 {
 	struct result res = { .code = 0 };
-	size_t at, used;
-	int rc = envelope_decode(&format, bytes, len, &res, &at, err);
+	const uint8_t *p = bytes;
+	size_t begin = begin_of_result(p, len), at, used;
+	int rc = envelope_decode(&format, p + begin, len - begin, &res, &at, err);
 	if (rc < 0)
 		return rc;
 	/* The last item is the check item; one before it is the payload. */
-	const uint8_t *p = bytes;
+	at += begin;
 	if (at < len && !is_check_alone(p + at, len - at)) {
 		rc = envelope_check_payload(bytes, len, at, &used, err);
 		if (rc < 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "codec/envelope.h"
 #include "codec/result.h"
 
 #include <check.h>
@@ -313,6 +314,48 @@ START_TEST(each_status_has_its_name)
 }
 END_TEST
 
+/* Reserved from version 1 on: the request's items before those of the result. */
+START_TEST(a_result_behind_its_request_is_found)
+{
+	struct buf both = bytes_golden(_i & 1 ? "request-full.cbor" : "request-minimal.cbor");
+	struct buf result = bytes_golden("result-full.cbor");
+	struct result alone, res;
+	ck_assert_int_eq(result_decode(result.data, result.len, &alone, NULL), 0);
+	if (_i & 2) /* a request made by hand, without check item */
+		both.len -= CHECK_SIZE;
+	ck_assert_int_eq(buf_add(&both, result.data, result.len - CHECK_SIZE), 0);
+	ck_assert_int_eq(envelope_seal(&both, 0), 0);
+
+	ck_assert_int_eq(result_decode(both.data, both.len, &res, NULL), 0);
+	ck_assert_str_eq(res.id, alone.id);
+	ck_assert_int_eq(res.status, alone.status);
+	ck_assert_uint_eq(res.payload.len, alone.payload.len);
+	ck_assert_int_eq(codec_kind(both.data, both.len), 1);
+
+	both.data[10] ^= 1; /* in the request: the check item covers it too */
+	ck_assert_int_lt(result_decode(both.data, both.len, &res, NULL), 0);
+	buf_fini(&both);
+	buf_fini(&result);
+}
+END_TEST
+
+/* A task may echo what its client gave it. */
+START_TEST(a_payload_that_looks_like_a_result_is_a_payload)
+{
+	struct buf inner = bytes_golden("result-full.cbor"), outer = { 0 };
+	size_t used;
+	ck_assert_int_eq(wq_cbor_check(inner.data, inner.len, NULL, &used, NULL), 0);
+	struct result res = { .id = "x", .payload = { inner.data, used } };
+	ck_assert_int_eq(result_encode(&res, &outer), 0);
+
+	ck_assert_int_eq(result_decode(outer.data, outer.len, &res, NULL), 0);
+	ck_assert_str_eq(res.id, "x");
+	ck_assert_uint_eq(res.payload.len, used);
+	buf_fini(&inner);
+	buf_fini(&outer);
+}
+END_TEST
+
 START_TEST(requests_and_results_are_told_apart)
 {
 	static const struct {
@@ -352,6 +395,8 @@ int main(void)
 	tcase_add_loop_test(tc, a_good_result_is_read, 0, N_GOOD);
 	tcase_add_loop_test(tc, a_bad_result_is_refused_by_its_name, 0, N_BAD);
 	tcase_add_test(tc, the_check_item_is_required_and_is_the_last);
+	tcase_add_loop_test(tc, a_result_behind_its_request_is_found, 0, 4);
+	tcase_add_test(tc, a_payload_that_looks_like_a_result_is_a_payload);
 	tcase_add_loop_test(tc, a_result_cut_anywhere_is_truncated, 0, 2);
 	tcase_add_loop_test(tc, no_flipped_bit_goes_unseen, 0, 2);
 	suite_add_tcase(s, tc);
