@@ -35,7 +35,7 @@ enum entry_flag {
 	PLACE_SHIFT = 4     /* REMOVING: enum sched_place in the upper bits */
 };
 
-struct tm {
+struct tm_queue {
 	struct sched_limits limits;
 	struct fifo queue;
 	uint32_t running;
@@ -53,14 +53,16 @@ struct sched {
 	struct table table;
 	struct fifo seen, unsorted;
 	struct fifo errands; /* only its ring is used: first come, first served */
-	struct tm *tms;
+	struct tm_queue *tms;
 	uint32_t n_tms;
 	uint32_t turn;    /* which task manager is looked at first */
 	uint32_t accepts; /* in a row */
+	bool looked;      /* nothing was asked or started since the last LOOK */
 	bool stopping;
+	bool terminate_now;
 	int64_t sample_ns;
-	struct later unreadable; /* unsorted ones that cannot be read now */
-	struct later undone;     /* errands that could not be done */
+	struct later unmovable; /* seen and unsorted ones that cannot be moved or read now */
+	struct later undone;    /* errands that could not be done */
 };
 
 struct sched *sched_new(uint32_t n_tms, const struct sched_limits *limits, int64_t sample_ns,
@@ -91,7 +93,7 @@ void sched_free(struct sched *s)
 	fifo_fini(&s->seen);
 	fifo_fini(&s->unsorted);
 	fifo_fini(&s->errands);
-	later_fini(&s->unreadable);
+	later_fini(&s->unmovable);
 	later_fini(&s->undone);
 	table_fini(&s->table);
 	free(s);
@@ -254,17 +256,21 @@ static struct entry *leave_running(struct sched *s, struct reqid id)
 {
 	struct entry *e = find(s, id);
 	wq_check(e && (e->state == RUNNING || e->state == TERMINATING));
-	struct tm *t = &s->tms[e->tm];
+	struct tm_queue *t = &s->tms[e->tm];
 	t->running--;
 	t->dry = false;
 	return e;
 }
 
-/* A shorter hold does not end a longer one. */
-static void hold(struct tm *t, int64_t until_ns)
+static int64_t max_ns(int64_t a, int64_t b)
 {
-	if (until_ns > t->held_until_ns)
-		t->held_until_ns = until_ns;
+	return a > b ? a : b;
+}
+
+/* A shorter hold does not end a longer one. */
+static void hold(struct tm_queue *t, int64_t until_ns)
+{
+	t->held_until_ns = max_ns(t->held_until_ns, until_ns);
 }
 
 void sched_ended(struct sched *s, struct reqid id, int64_t now_ns)
@@ -314,9 +320,12 @@ void sched_stop(struct sched *s)
 
 void sched_terminate_all(struct sched *s)
 {
-	for (uint32_t i = 0; i < s->table.n; i++)
-		if (s->table.slab[i].state == RUNNING)
-			send_on_errand(s, &s->table.slab[i], TERMINATING);
+	s->terminate_now = true;
+	for (uint32_t i = 0; i < s->table.n; i++) {
+		struct entry *e = &s->table.slab[i];
+		if (e->state == RUNNING || e->state == TERMINATING)
+			send_on_errand(s, e, TERMINATING);
+	}
 }
 
 /* ---- answers ------------------------------------------------------------------------------------
@@ -324,8 +333,7 @@ void sched_terminate_all(struct sched *s)
 
 void sched_looked(struct sched *s)
 {
-	for (uint32_t i = 0; i < s->n_tms; i++)
-		s->tms[i].looked = true;
+	s->looked = true;
 	s->accepts = 0;
 }
 
@@ -345,6 +353,7 @@ void sched_accepted(struct sched *s, struct reqid id, int64_t now_ns)
 	expect(s, id, SEEN);
 	struct entry *e = leave(s, id);
 	e->since_ns = now_ns;
+	e->ref = 0;
 	if (e->flags & MARKED)
 		remove_from(s, e, SCHED_IN_PENDING);
 	else
@@ -391,21 +400,21 @@ void sched_defer(struct sched *s, struct reqid id, int64_t until_ns)
 {
 	struct entry *e = find(s, id);
 	wq_check(e);
-	if (e->state == UNSORTED) {
+	if (e->state == SEEN || e->state == UNSORTED) {
 		e->ref++;
-		wq_check(later_put(&s->unreadable, id, until_ns));
+		wq_check(later_put(&s->unmovable, id, until_ns));
 		return;
 	}
-	wq_check(e->state == REMOVING || e->state == RETURNING || e->state == ENDED);
+	wq_check(e->state > PROBING && e->state != UNMARKING);
 	e->flags |= ON_ERRAND; /* so that an abort in between does not send it twice */
 	wq_check(later_put(&s->undone, id, until_ns));
 }
 
 void sched_room(struct sched *s, uint32_t tm, int32_t room, int64_t now_ns)
 {
-	struct tm *t = &s->tms[tm];
+	struct tm_queue *t = &s->tms[tm];
 	t->room = room > 0 ? room : 0;
-	t->looked = false;
+	s->looked = false;
 	if (room <= 0) {
 		t->dry = true;
 		t->ask_at_ns = time_after(now_ns, s->sample_ns);
@@ -422,7 +431,7 @@ void sched_started(struct sched *s, struct reqid id, uint32_t ref, int64_t now_n
 {
 	expect(s, id, WAITING);
 	struct entry *e = leave(s, id);
-	struct tm *t = &s->tms[e->tm];
+	struct tm_queue *t = &s->tms[e->tm];
 	e->state = RUNNING;
 	e->ref = ref;
 	e->since_ns = now_ns;
@@ -434,7 +443,7 @@ void sched_started(struct sched *s, struct reqid id, uint32_t ref, int64_t now_n
 
 void sched_busy(struct sched *s, struct reqid id, int64_t until_ns)
 {
-	struct tm *t = &s->tms[expect(s, id, WAITING)->tm];
+	struct tm_queue *t = &s->tms[expect(s, id, WAITING)->tm];
 	t->room = 0;
 	hold(t, until_ns);
 	if (until_ns == 0) {
@@ -476,7 +485,7 @@ static bool decide(enum sched_kind kind, const struct entry *e, struct sched_dec
 	ret->tm = e->tm == UINT16_MAX ? SCHED_NO_TM : e->tm;
 	ret->since_ns = e->since_ns;
 	ret->place = (enum sched_place)(e->flags >> PLACE_SHIFT);
-	if (e->state == UNSORTED)
+	if (e->state == SEEN || e->state == UNSORTED)
 		ret->tries = e->ref;
 	else
 		ret->ref = e->ref;
@@ -492,7 +501,7 @@ static bool decide_tm(enum sched_kind kind, uint32_t tm, struct sched_decision *
 static void resume_deferred(struct sched *s, int64_t now_ns)
 {
 	struct reqid id;
-	while (later_take(&s->unreadable, now_ns, &id)) {
+	while (later_take(&s->unmovable, now_ns, &id)) {
 		/* Its time has come, nothing more. */
 	}
 	while (later_take(&s->undone, now_ns, &id))
@@ -517,6 +526,7 @@ static bool next_errand(struct sched *s, struct sched_decision *ret)
 		e->flags &= (uint8_t)~ON_ERRAND;
 	} while (e->state < PROBING); /* it was seen after all, and is queued */
 	decide(kinds[e->state], e, ret);
+	ret->now = s->terminate_now;
 	if (ret->kind == SCHED_UNMARK)
 		forget(s, e);
 	else if (ret->kind == SCHED_TERMINATE)
@@ -527,7 +537,7 @@ static bool next_errand(struct sched *s, struct sched_decision *ret)
 static bool next_reap(struct sched *s, int64_t now_ns, struct sched_decision *ret)
 {
 	for (uint32_t i = 0; i < s->n_tms; i++) {
-		struct tm *t = &s->tms[i];
+		struct tm_queue *t = &s->tms[i];
 		if (t->limits.polls && t->running > 0 && now_ns >= t->reap_at_ns)
 			t->touched = true;
 		if (t->touched)
@@ -536,17 +546,24 @@ static bool next_reap(struct sched *s, int64_t now_ns, struct sched_decision *re
 	return false;
 }
 
-static bool next_accept(struct sched *s, struct sched_decision *ret)
+/* When a queued one may be tried: only one that was deferred has to wait. */
+static int64_t movable_at(const struct sched *s, uint32_t handle)
+{
+	const struct entry *e = table_at(&s->table, handle);
+	return e->ref > 0 ? later_until(&s->unmovable, e->id) : 0;
+}
+
+static bool next_accept(struct sched *s, int64_t now_ns, struct sched_decision *ret)
 {
 	uint32_t h = fifo_peek(&s->seen, &s->table);
-	if (h == TABLE_NONE)
+	if (h == TABLE_NONE || now_ns < movable_at(s, h))
 		return false;
 	s->accepts++;
 	return decide(SCHED_ACCEPT, table_at(&s->table, h), ret);
 }
 
 /* May it start something at all, leaving aside whether anything waits? */
-static enum sched_why why(const struct sched *s, const struct tm *t, int64_t now_ns)
+static enum sched_why why(const struct sched *s, const struct tm_queue *t, int64_t now_ns)
 {
 	if (s->stopping)
 		return SCHED_WHY_STOPPING;
@@ -565,20 +582,13 @@ static bool is_before(const struct sched *s, uint32_t a, uint32_t b)
 							      table_at(&s->table, b)->id) < 0);
 }
 
-/* When the first unsorted one may be read: only one that was deferred has to wait. */
-static int64_t readable_at(const struct sched *s, uint32_t unsorted)
-{
-	const struct entry *e = table_at(&s->table, unsorted);
-	return e->ref > 0 ? later_until(&s->unreadable, e->id) : 0;
-}
-
 /*
  * What one task manager needs next so that its first request can start: that all smaller ids are
  * accepted and sorted, its word that it has room, a look at what has come meanwhile; then START.
  */
 static bool next_for(struct sched *s, uint32_t i, int64_t now_ns, struct sched_decision *ret)
 {
-	struct tm *t = &s->tms[i];
+	struct tm_queue *t = &s->tms[i];
 	if (t->dry && t->ask_at_ns == 0)
 		t->ask_at_ns = time_after(now_ns, s->sample_ns);
 	if (why(s, t, now_ns) != SCHED_WHY_READY)
@@ -586,18 +596,19 @@ static bool next_for(struct sched *s, uint32_t i, int64_t now_ns, struct sched_d
 	uint32_t first = fifo_peek(&t->queue, &s->table);
 	uint32_t unsorted = fifo_peek(&s->unsorted, &s->table);
 	if (is_before(s, unsorted, first)) {
-		if (now_ns < readable_at(s, unsorted))
+		if (now_ns < movable_at(s, unsorted))
 			return false;
 		return decide(SCHED_SORT, table_at(&s->table, unsorted), ret);
 	}
 	if (first == TABLE_NONE)
 		return false;
 	if (is_before(s, fifo_peek(&s->seen, &s->table), first))
-		return next_accept(s, ret);
+		return next_accept(s, now_ns, ret);
 	if (t->room <= 0)
 		return decide_tm(SCHED_ASK, i, ret);
-	if (!t->looked)
+	if (!s->looked)
 		return decide_tm(SCHED_LOOK, SCHED_NO_TM, ret);
+	s->looked = false; /* what this start takes is time in which more may come */
 	return decide(SCHED_START, table_at(&s->table, first), ret);
 }
 
@@ -620,7 +631,7 @@ static bool touch_started(struct sched *s)
 {
 	bool any = false;
 	for (uint32_t i = 0; i < s->n_tms; i++) {
-		struct tm *t = &s->tms[i];
+		struct tm_queue *t = &s->tms[i];
 		any |= t->touch_later;
 		t->touched |= t->touch_later;
 		t->touch_later = false;
@@ -634,12 +645,12 @@ bool sched_next(struct sched *s, int64_t now_ns, struct sched_decision *ret)
 	do {
 		if (next_errand(s, ret) || next_reap(s, now_ns, ret))
 			return true;
-		if (s->accepts < ACCEPTS_IN_A_ROW && next_accept(s, ret))
+		if (s->accepts < ACCEPTS_IN_A_ROW && next_accept(s, now_ns, ret))
 			return true;
 		if (next_start(s, now_ns, ret))
 			return true;
 		s->accepts = 0;
-		if (next_accept(s, ret))
+		if (next_accept(s, now_ns, ret))
 			return true;
 	} while (touch_started(s));
 
@@ -649,33 +660,34 @@ bool sched_next(struct sched *s, int64_t now_ns, struct sched_decision *ret)
 	return false;
 }
 
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* When one task manager can go on though no event comes. */
-static int64_t due_for(struct sched *s, struct tm *t)
+static int64_t due_for(struct sched *s, struct tm_queue *t)
 {
 	uint32_t first = fifo_peek(&t->queue, &s->table);
 	uint32_t unsorted = fifo_peek(&s->unsorted, &s->table);
+	uint32_t seen = fifo_peek(&s->seen, &s->table);
 	if (s->stopping || t->running >= t->limits.max_running)
 		return TIME_NEVER;
 	if (first == TABLE_NONE && unsorted == TABLE_NONE)
 		return TIME_NEVER;
 	int64_t at = t->held_until_ns;
 	if (t->dry)
-		at = t->limits.polls ? later(at, t->ask_at_ns) : TIME_NEVER;
+		at = t->limits.polls ? max_ns(at, t->ask_at_ns) : TIME_NEVER;
 	if (is_before(s, unsorted, first))
-		at = later(at, readable_at(s, unsorted));
+		at = max_ns(at, movable_at(s, unsorted));
+	else if (is_before(s, seen, first))
+		at = max_ns(at, movable_at(s, seen));
 	return at;
 }
 
 int64_t sched_due(struct sched *s)
 {
 	int64_t due = later_first(&s->undone);
+	uint32_t seen = fifo_peek(&s->seen, &s->table);
+	if (seen != TABLE_NONE && movable_at(s, seen) < due)
+		due = movable_at(s, seen);
 	for (uint32_t i = 0; i < s->n_tms; i++) {
-		struct tm *t = &s->tms[i];
+		struct tm_queue *t = &s->tms[i];
 		int64_t at = due_for(s, t);
 		if (t->limits.polls && t->running > 0 && t->reap_at_ns < at)
 			at = t->reap_at_ns;
@@ -693,9 +705,14 @@ bool sched_is_known(const struct sched *s, struct reqid id)
 	return find(s, id) != NULL;
 }
 
+bool sched_is_drained(const struct sched *s)
+{
+	return sched_counts(s).running == 0 && s->errands.len == 0 && s->undone.n == 0;
+}
+
 void sched_tm_state(const struct sched *s, uint32_t tm, int64_t now_ns, struct sched_tm_state *ret)
 {
-	const struct tm *t = &s->tms[tm];
+	const struct tm_queue *t = &s->tms[tm];
 	*ret = (struct sched_tm_state){
 		.waiting = fifo_count(&t->queue),
 		.running = t->running,
@@ -712,5 +729,6 @@ struct sched_counts sched_counts(const struct sched *s)
 		c.waiting += fifo_count(&s->tms[i].queue);
 		c.running += s->tms[i].running;
 	}
+	c.pending = c.unsorted + c.waiting;
 	return c;
 }

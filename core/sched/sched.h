@@ -19,7 +19,8 @@
  *   - First in, first out in each task manager: START(x) comes only when no smaller id of that
  *     task manager is known and every smaller id, of whatever task manager, has been sorted.
  *     An id that arrives late goes before all that still wait.
- *   - START comes only after a LOOK that was answered since that task manager's room was asked.
+ *   - START comes only after a LOOK that was answered since the last ASK and the last START, of
+ *     whatever task manager: what could be seen before it is not overtaken.
  *   - At most max_running are started, running or terminating, and at most as many are started as
  *     has_capacity answered, until it is asked again.
  *   - A slot is free only when the end of its task was reported.
@@ -47,11 +48,11 @@ enum sched_kind {
 	SCHED_ASK,    /* call has_capacity; answer: sched_room */
 	SCHED_START,  /* 2 -> 3, then start_task; answer: sched_started, sched_busy, sched_reject
 		       * or sched_dropped */
-	SCHED_PUT_BACK,  /* 3 -> 2; answer: sched_put_back or sched_defer */
-	SCHED_TERMINATE, /* call terminate; no answer, its end comes by sched_ended */
+	SCHED_PUT_BACK, /* 3 -> 2; answer: sched_put_back or sched_defer */
+	SCHED_TERMINATE, /* call terminate; no answer, its end comes by sched_ended; or sched_defer */
 	SCHED_REAP,      /* call reap until it answers 0, within a bound; tell sched_ended or
 			  * sched_not_begun for each; answer: sched_reaped */
-	SCHED_COMPLETE,  /* publish its result; answer: sched_completed, or sched_defer */
+	SCHED_COMPLETE, /* publish its result; answer: sched_completed, or sched_defer */
 	SCHED_KIND_MAX
 };
 
@@ -71,6 +72,7 @@ struct sched_decision {
 	uint32_t ref;    /* what the server gave with sched_started or sched_reject, else 0 */
 	uint32_t tries;  /* SORT: how often it was deferred */
 	enum sched_place place; /* REMOVE */
+	bool now;               /* TERMINATE: at once, the server cannot wait */
 	int64_t since_ns;       /* when it entered the state that it is in now */
 };
 #define SCHED_NO_TM UINT32_MAX
@@ -99,7 +101,9 @@ struct sched_tm_state {
 struct sched_counts {
 	uint32_t seen;     /* in 1, not accepted yet */
 	uint32_t unsorted; /* in 2, envelope not read yet */
-	uint32_t waiting, running;
+	uint32_t waiting;  /* sorted, not started */
+	uint32_t pending;  /* unsorted and waiting: all that is in 2 */
+	uint32_t running;
 };
 
 /*
@@ -124,7 +128,8 @@ int64_t sched_due(struct sched *s);
 int sched_seen(struct sched *s, struct reqid id, int64_t now_ns);   /* a name in 1 */
 int sched_marked(struct sched *s, struct reqid id, int64_t now_ns); /* a marker in 5 */
 void sched_wakeup(struct sched *s, uint32_t tm); /* it may have ended tasks, or room again */
-/* A task has ended and its outcome is known; or it never began and waits until `until_ns`. */
+/* A task has ended and its outcome is known; or it never began, and its task manager is held until
+ * `until_ns`. */
 void sched_ended(struct sched *s, struct reqid id, int64_t now_ns);
 void sched_not_begun(struct sched *s, struct reqid id, int64_t until_ns);
 
@@ -157,10 +162,13 @@ void sched_completed(struct sched *s, struct reqid id);
 
 /* Start nothing more.  Running tasks go on; accepting and aborting too. */
 void sched_stop(struct sched *s);
-/* Terminate all that run: a TERMINATE each. */
+/* Terminate all that run, also those that were told before: a TERMINATE with `now` each. */
 void sched_terminate_all(struct sched *s);
 
-/* Is this id known, that is between `seen` and `completed`? */
+/* Is this id known, that is between `seen` and `completed`?  For tests. */
 bool sched_is_known(const struct sched *s, struct reqid id);
+
+/* Nothing runs, and nothing that is known waits to be carried out: the server may end. */
+bool sched_is_drained(const struct sched *s);
 void sched_tm_state(const struct sched *s, uint32_t tm, int64_t now_ns, struct sched_tm_state *ret);
 struct sched_counts sched_counts(const struct sched *s);

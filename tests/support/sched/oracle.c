@@ -49,7 +49,7 @@ static void judge_start(struct rig *r, uint32_t n)
 	MUST(!r->stopped, "start of %u after the stop", n);
 	MUST(tm->running < tm->limits.max_running, "start of %u above max-running", n);
 	MUST(tm->room > 0 && !tm->dry, "start of %u without room", n);
-	MUST(tm->looked, "start of %u without a look since its task manager was asked", n);
+	MUST(tm->looked, "start of %u without a look since the last ask and the last start", n);
 	MUST(r->now_ns >= tm->held_until_ns, "start of %u while its task manager is held", n);
 	if (r->light)
 		return;
@@ -78,13 +78,14 @@ static void judge_ask(struct rig *r, uint32_t n)
 	MUST(tm->waiting > 0, "ask %u though nothing waits for it", n);
 }
 
-static void judge_terminate(struct rig *r, uint32_t n)
+static void judge_terminate(struct rig *r, uint32_t n, bool now)
 {
 	const struct rig_request *q = &r->request[n];
 
 	MUST(q->state == RIG_RUNNING, "terminate of %u, which does not run", n);
 	MUST(q->told_marker || r->ending, "terminate of %u, which nobody wanted", n);
-	MUST(!q->terminated, "terminate of %u again", n);
+	MUST(now == r->ending, "terminate of %u says now=%d", n, now);
+	MUST(!(now ? q->terminated_now : q->terminated), "terminate of %u again", n);
 }
 
 static void judge_complete(struct rig *r, const struct sched_decision *d, uint32_t n)
@@ -159,7 +160,7 @@ void oracle_judge(struct rig *r, const struct sched_decision *d, uint32_t n)
 		judge_start(r, n);
 		break;
 	case SCHED_TERMINATE:
-		judge_terminate(r, n);
+		judge_terminate(r, n, d->now);
 		break;
 	case SCHED_COMPLETE:
 		judge_complete(r, d, n);

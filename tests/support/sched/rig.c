@@ -293,7 +293,7 @@ void rig_tell_not_begun(struct rig *r, uint32_t n, int64_t until_ns)
 
 	rig_log(r, "not-begun", -1, n);
 	q->state = RIG_RETURNING;
-	q->terminated = false;
+	q->terminated = q->terminated_now = false;
 	tm->running--;
 	tm->dry = false;
 	if (tm->held_until_ns < until_ns)
@@ -320,6 +320,8 @@ void rig_terminate_all(struct rig *r)
 {
 	rig_log(r, "terminate-all", -1, -1);
 	sched_terminate_all(r->s);
+	for (uint32_t i = 0; i < r->n_requests; i++)
+		r->request[i].terminated_now = false;
 	r->ending = true;
 }
 
@@ -356,7 +358,7 @@ static void forget(struct rig_request *q)
 	q->probing = false;
 	q->ref = q->tries = 0;
 	q->defer_until_ns = 0;
-	q->terminated = q->returned = q->remove_deferred = false;
+	q->terminated = q->terminated_now = q->returned = q->remove_deferred = false;
 }
 
 static void drop(struct rig *r, uint32_t n)
@@ -390,6 +392,13 @@ static void reject(struct rig *r, uint32_t n)
 	q->since_ns = r->now_ns;
 	q->defer_until_ns = 0;
 	sched_reject(r->s, rig_id(n), q->ref, r->now_ns);
+}
+
+/* Whatever takes time lets more come. */
+static void look_is_old(struct rig *r)
+{
+	for (uint32_t i = 0; i < r->n_tms; i++)
+		r->tm[i].looked = false;
 }
 
 static void carry_look(struct rig *r, uint32_t n, struct rig_answer a)
@@ -491,7 +500,7 @@ static void carry_ask(struct rig *r, uint32_t n, struct rig_answer a)
 		room = r->room(r, n);
 	tm->room = room < 0 ? 0 : room;
 	tm->dry = room <= 0;
-	tm->looked = false;
+	look_is_old(r);
 	tm->refused = false;
 	tm->asked_ns = r->now_ns;
 	rig_log(r, "room", -1, room < 0 ? 0 : room);
@@ -513,6 +522,7 @@ static void start_busy(struct rig *r, uint32_t n, int64_t until_ns)
 
 static void carry_start(struct rig *r, uint32_t n, struct rig_answer a)
 {
+	look_is_old(r);
 	struct rig_request *q = &r->request[n];
 	struct rig_tm *tm = &r->tm[q->tm];
 
@@ -552,6 +562,7 @@ static void carry_terminate(struct rig *r, uint32_t n, struct rig_answer a)
 {
 	(void)a;
 	r->request[n].terminated = true;
+	r->request[n].terminated_now = r->ending;
 }
 
 static void carry_reap(struct rig *r, uint32_t n, struct rig_answer a)

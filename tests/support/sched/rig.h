@@ -46,7 +46,7 @@ struct rig_request {
 	bool marker;      /* stands in 5 */
 	bool told_marker; /* and the scheduler knows */
 	bool probing;     /* a PROBE has to come */
-	bool terminated, returned, remove_deferred;
+	bool terminated, terminated_now, returned, remove_deferred;
 	uint8_t n_started, n_completed, n_removed, n_dropped, n_unmarked;
 };
 

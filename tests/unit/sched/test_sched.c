@@ -712,6 +712,49 @@ START_TEST(a_task_that_never_began_may_be_told_outside_of_a_reap)
 }
 END_TEST
 
+/*
+ * One that cannot be moved out of 1 for the moment, a full disk perhaps.  Played by hand: the rig
+ * takes every answer for final.
+ */
+START_TEST(one_that_cannot_be_accepted_yet_holds_back_larger_ones_and_keeps_its_marker)
+{
+	const uint64_t key[2] = { 1, 2 };
+	const struct sched_limits limits = { .max_running = 4 };
+	struct sched *s = sched_new(1, &limits, RIG_SAMPLE_NS, key);
+	struct sched_decision d;
+	struct reqid one = rig_id(1), two = rig_id(2);
+
+	ck_assert_int_eq(sched_seen(s, two, 0), 0);
+	ck_assert(sched_next(s, 0, &d) && d.kind == SCHED_ACCEPT);
+	sched_accepted(s, two, 0);
+	ck_assert(sched_next(s, 0, &d) && d.kind == SCHED_SORT);
+	sched_sorted(s, two, 0);
+	ck_assert_int_eq(sched_seen(s, one, 0), 0);
+	ck_assert(sched_next(s, 0, &d) && d.kind == SCHED_ACCEPT && reqid_is(d.id, one));
+	ck_assert_uint_eq(d.tries, 0);
+	sched_defer(s, one, 100);
+
+	ck_assert(!sched_next(s, 99, &d)); /* two may not overtake it */
+	ck_assert_int_eq(sched_due(s), 100);
+	ck_assert_int_eq(sched_marked(s, one, 99), 0);
+	ck_assert(!sched_next(s, 99, &d)); /* and its marker is not taken away */
+
+	ck_assert(sched_next(s, 100, &d) && d.kind == SCHED_ACCEPT && reqid_is(d.id, one));
+	ck_assert_uint_eq(d.tries, 1);
+	ck_assert_uint_eq(d.ref, 0);
+	sched_accepted(s, one, 100);
+	ck_assert(sched_next(s, 100, &d) && d.kind == SCHED_REMOVE && reqid_is(d.id, one));
+	sched_removed(s, one);
+	ck_assert(sched_next(s, 100, &d) && d.kind == SCHED_ASK);
+	sched_room(s, 0, 1, 100);
+	ck_assert(sched_next(s, 100, &d) && d.kind == SCHED_LOOK);
+	sched_looked(s);
+	ck_assert(sched_next(s, 100, &d) && d.kind == SCHED_START && reqid_is(d.id, two));
+	sched_started(s, two, 1, 100);
+	sched_free(s);
+}
+END_TEST
+
 static Suite *sched_suite(void)
 {
 	Suite *s = suite_create("sched/sched");
@@ -752,6 +795,8 @@ static Suite *sched_suite(void)
 	tcase_add_test(order, one_that_is_put_back_without_a_delay_is_the_next_to_start);
 	tcase_add_test(order, a_task_that_never_began_may_be_told_outside_of_a_reap);
 	tcase_add_test(order, not_more_start_than_max_running);
+	tcase_add_test(
+		order, one_that_cannot_be_accepted_yet_holds_back_larger_ones_and_keeps_its_marker);
 	suite_add_tcase(s, order);
 
 	tcase_add_checked_fixture(room, setup, teardown);

@@ -485,6 +485,42 @@ START_TEST(all_that_run_can_be_terminated)
 }
 END_TEST
 
+START_TEST(one_that_was_told_before_is_told_again_when_all_must_end_now)
+{
+	rig_add(r, 1, 0);
+	rig_run(r);
+	rig_mark(r, 1);
+	rig_run(r);
+	ck_assert(!r->request[1].terminated_now);
+	rig_terminate_all(r);
+	rig_run(r);
+	ck_assert_uint_eq(r->n_decided[SCHED_TERMINATE], 1);
+	ck_assert(!sched_is_drained(r->s));
+
+	rig_finish(r, 1);
+	rig_run(r);
+	is_removed(1);
+	ck_assert(sched_is_drained(r->s));
+}
+END_TEST
+
+/* A result that could not be published yet must not be forgotten. */
+START_TEST(one_whose_result_is_not_out_is_not_drained)
+{
+	rig_add(r, 1, 0);
+	rig_run(r);
+	rig_stop(r);
+	rig_answer_next(r, SCHED_COMPLETE, 1, RIG_DEFER, 100);
+	rig_finish(r, 1);
+	rig_run(r);
+	ck_assert(!sched_is_drained(r->s));
+
+	rig_run_at(r, 100);
+	rig_run(r);
+	ck_assert(sched_is_drained(r->s));
+}
+END_TEST
+
 START_TEST(one_that_is_terminated_with_all_can_still_be_aborted)
 {
 	rig_add(r, 1, 0);
@@ -597,6 +633,8 @@ static Suite *abort_suite(void)
 	tcase_add_test(stop, running_tasks_go_on_after_the_stop_and_can_be_aborted);
 	tcase_add_test(stop, a_task_that_never_began_is_put_back_after_the_stop);
 	tcase_add_test(stop, all_that_run_can_be_terminated);
+	tcase_add_test(stop, one_that_was_told_before_is_told_again_when_all_must_end_now);
+	tcase_add_test(stop, one_whose_result_is_not_out_is_not_drained);
 	tcase_add_test(stop, one_that_is_terminated_with_all_can_still_be_aborted);
 	tcase_add_test(stop, terminating_all_when_nothing_runs_does_nothing);
 	suite_add_tcase(s, stop);
