@@ -9,6 +9,7 @@ MAKEFLAGS += -r --no-print-directory
 .DEFAULT_GOAL := all
 
 VERSION := 0.1.0
+SOVERSION := 0
 
 CC      ?= cc
 ifeq ($(origin CC),default)
@@ -40,8 +41,7 @@ endif
 harden := $(if $(SAN),,-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
 san    := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-common -pthread \
-	-DWQ_VERSION='"$(VERSION)"' -DWQ_PLUGINDIR='"$(PLUGINDIR)"' -DWQ_SYSCONFDIR='"$(SYSCONFDIR)"' \
-	-Iinclude -Icore $(warnings) $(harden) $(san) $(CFLAGS)
+	-DWQ_VERSION='"$(VERSION)"' -Iinclude -Icore $(warnings) $(harden) $(san) $(CFLAGS)
 # GNU_UNIQUE and undefined symbols of a sanitizer run-time live in the executable, so -z defs
 # cannot hold there.
 SO_LDFLAGS := -shared $(if $(SAN),,-Wl,-z,defs)
@@ -70,7 +70,6 @@ layer_src  = $(filter-out $(mains),$(wildcard core/$(1)/*.c))
 archive    = $(B)/lib/$(1).a
 unit_src  := $(wildcard tests/unit/*/test_*.c)
 units     := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(unit_src))
-support_src := $(wildcard tests/support/*.c)
 
 programs  := $(B)/bin/wq-server $(B)/bin/wq
 plugin_so := $(foreach p,$(plugins),$(B)/plugins/$(p).so) $(if $(handler_src),$(B)/plugins/handlers/standard.so)
@@ -81,10 +80,16 @@ plugin_tests := $(patsubst tests/plugin/%.c,$(B)/tests/plugin/%,$(plugin_test_sr
 all: $(programs) $(B)/lib/libwq.so $(plugin_so) ## build the programs, libwq and the plugins
 	@:
 
-# Recompile when the compiler or its flags change.
-flags := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+# Recompile what depends on it when the compiler, its flags or the installed places change.
+stamp = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' > $@
 $(B)/.flags: FORCE
-	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(flags))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(flags))' > $@
+	$(call stamp,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))
+$(B)/.places: FORCE
+	$(call stamp,$(places))
+places := -DWQ_PLUGINDIR='"$(PLUGINDIR)"' -DWQ_SYSCONFDIR='"$(SYSCONFDIR)"'
+placed := $(call obj,$(filter core/server/% core/config/%,$(core_src)))
+$(placed): EXTRA_CFLAGS += $(places)
+$(placed): $(B)/.places
 FORCE:
 
 Q := $(if $(V),,@)
@@ -123,10 +128,13 @@ $(B)/bin/wq: $(call obj,core/cli/main.c) $(call archive,cli) $(call archive,base
 	$(Q)$(CC) -o $@ $(filter %.o,$^) $(call group,$(filter %.a,$^)) -L$(B)/lib -lwq \
 		-Wl,-rpath,'$$ORIGIN/../lib' $(LIBS_cli) $(ALL_LDFLAGS)
 
-$(B)/lib/libwq.so: $(call archives,client) core/client/libwq.syms
+$(B)/lib/libwq.so: $(B)/lib/libwq.so.$(SOVERSION)
+	@ln -sf $(<F) $@
+
+$(B)/lib/libwq.so.$(SOVERSION): $(call archives,client) core/client/libwq.syms
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SO_LDFLAGS) -Wl,-soname,libwq.so -Wl,--version-script=core/client/libwq.syms -o $@ \
+	$(Q)$(CC) $(SO_LDFLAGS) -Wl,-soname,$(@F) -Wl,--version-script=core/client/libwq.syms -o $@ \
 		-Wl,--whole-archive $(call archive,client) -Wl,--no-whole-archive \
 		$(call group,$(filter %.a,$^)) $(call libs,client) $(ALL_LDFLAGS)
 
@@ -141,8 +149,12 @@ endef
 $(foreach p,$(plugins),$(eval $(call plugin_rules,$(p))))
 
 # --- tests --------------------------------------------------------------------------------------
+# Unit tests of a layer use the helpers of its own and of these.
+SUPPORT_server := spool
+SUPPORT_cli    := client
+
 define unit_rule
-$(B)/tests/unit/$(1)/%: $(B)/obj/tests/unit/$(1)/%.o $(call obj,$(wildcard tests/support/$(1)/*.c)) $(call archives,$(1))
+$(B)/tests/unit/$(1)/%: $(B)/obj/tests/unit/$(1)/%.o $(call obj,$(wildcard $(patsubst %,tests/support/%/*.c,$(1) $(SUPPORT_$(1))))) $(call archives,$(1))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) -o $$@ $$(call group,$$(filter %.o %.a,$$^)) $$(call libs,$(1)) \
@@ -184,14 +196,16 @@ I := install -D
 install: all ## install below $(DESTDIR)$(PREFIX)
 	$(I) -m 755 $(B)/bin/wq $(DESTDIR)$(BINDIR)/wq
 	$(I) -m 755 $(B)/bin/wq-server $(DESTDIR)$(SBINDIR)/wq-server
-	$(I) -m 755 $(B)/lib/libwq.so $(DESTDIR)$(LIBDIR)/libwq.so
+	$(I) -m 755 $(B)/lib/libwq.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwq.so.$(SOVERSION)
+	ln -sf libwq.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwq.so
 	for h in include/wq/*.h; do $(I) -m 644 $$h $(DESTDIR)$(INCLUDEDIR)/wq/$${h##*/} || exit 1; done
 	for p in $(install_plugins); do \
 		$(I) -m 755 $(B)/plugins/$$p.so $(DESTDIR)$(PLUGINDIR)/$$p.so || exit 1; done
 	$(I) -m 755 $(B)/plugins/handlers/standard.so $(DESTDIR)$(PLUGINDIR)/handlers/standard.so
 	for m in $(manuals); do \
 		$(I) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
-	$(I) -m 644 conf/wq.conf $(DESTDIR)$(PREFIX)/share/doc/wq/wq.conf
+	for f in conf/wq.conf conf/wq-server.service; do \
+		$(I) -m 644 $$f $(DESTDIR)$(PREFIX)/share/doc/wq/$${f##*/} || exit 1; done
 	for f in docs/*.cddl README.md LICENSE; do \
 		$(I) -m 644 $$f $(DESTDIR)$(PREFIX)/share/doc/wq/$${f##*/} || exit 1; done
 	mkdir -p $(DESTDIR)$(LIBDIR)/pkgconfig
@@ -201,7 +215,8 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/wq.pc
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/wq $(DESTDIR)$(SBINDIR)/wq-server $(DESTDIR)$(LIBDIR)/libwq.so
+	rm -f $(DESTDIR)$(BINDIR)/wq $(DESTDIR)$(SBINDIR)/wq-server
+	rm -f $(DESTDIR)$(LIBDIR)/libwq.so $(DESTDIR)$(LIBDIR)/libwq.so.$(SOVERSION)
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/wq.pc $(foreach m,$(manuals),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/wq $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(PREFIX)/share/doc/wq
 

@@ -30,6 +30,11 @@ static const char *const own_names[] = {
 	"WQ_E_FAULT",
 };
 
+bool err_is_system(int code)
+{
+	return code < 0 && code > -FIRST_OWN;
+}
+
 const char *err_code_name(int code)
 {
 	int n = code < -INT_MAX ? 0 : -code;
@@ -41,16 +46,18 @@ const char *err_code_name(int code)
 	return name ? name : "unknown code";
 }
 
+/* struct_size and reserved are its owner's.  A member that is added behind the size of 1.0 may be
+ * written only where struct_size says that it is there. */
+_Static_assert(sizeof(struct wq_err) == 512, "only the members of 1.0 are written");
+
 __attribute__((format(printf, 4, 0))) static int set(
 	struct wq_err *err, int code, const char *name, const char *fmt, va_list ap)
 {
 	if (!err)
 		return code;
 	int system = code < 0 && code > -FIRST_OWN ? -code : 0;
-	err->struct_size = sizeof *err;
 	err->code = code;
 	err->sys_errno = system;
-	err->reserved = 0;
 	snprintf(err->name, sizeof err->name, "%s", name ? name : "");
 	vsnprintf(err->text, sizeof err->text, fmt, ap);
 	if (system) {

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include <wq/err.h>
 
 /*
@@ -20,6 +22,9 @@ int err_set(struct wq_err *err, int code, const char *fmt, ...)
 /* The same with a stable name for programs ("bad-cbor"). */
 int err_set_name(struct wq_err *err, int code, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Is this code an errno: the system failed, which says nothing of what was asked for? */
+bool err_is_system(int code);
 
 /* Put "<context>: " in front of the text.  Returns err->code (0 when `err` is NULL). */
 int err_prefix(struct wq_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -2,6 +2,7 @@
 #include "base/fdio.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int fdio_write_all(int fd, const void *bytes, size_t len)
@@ -56,6 +57,12 @@ ssize_t fdio_pread(int fd, void *bytes, size_t len, off_t offset)
 		got += (size_t)n;
 	}
 	return (ssize_t)got;
+}
+
+char *fdio_proc_path(int fd, char ret[40])
+{
+	snprintf(ret, 40, "/proc/self/fd/%d", fd);
+	return ret;
 }
 
 void fdio_close(int *fd)

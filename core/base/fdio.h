@@ -22,6 +22,9 @@ int fdio_read_all(int fd, size_t limit, struct buf *b);
 /* Read up to `len` bytes at `offset`.  The count (short only at end of file) or -errno. */
 ssize_t fdio_pread(int fd, void *bytes, size_t len, off_t offset);
 
+/* The path of an open file, for calls that want one: "/proc/self/fd/<fd>".  Returns `ret`. */
+char *fdio_proc_path(int fd, char ret[40]);
+
 /* Close and set to -1; -1 is fine. */
 void fdio_close(int *fd);
 #define auto_close __attribute__((cleanup(fdio_close)))

@@ -24,50 +24,12 @@ void log_set_level(enum log_level level)
 	threshold = (int)level;
 }
 
-enum log_level log_get_level(void)
-{
-	return (enum log_level)threshold;
-}
-
 int log_level_parse(const char *word)
 {
 	for (int i = LOG_LEVEL_ERR; i <= LOG_LEVEL_DEBUG; i++)
 		if (strcmp(word, level_names[i]) == 0)
 			return i;
 	return -1;
-}
-
-char *log_escape(const char *text, size_t len, char *ret, size_t size)
-{
-	size_t used = 0;
-	for (size_t i = 0; i < len;) {
-		size_t n = utf8_char_len(text + i, len - i);
-		unsigned char c = (unsigned char)text[i];
-		char piece[8];
-		/* C1 controls and the bidirectional overrides can rewrite what a person sees. */
-		if (n == 0 || c < 0x20 || c == 0x7f || c == '\\' ||
-			utf8_is_deceptive(text + i, n)) {
-			size_t bytes = n ? n : 1;
-			if (used + 4 * bytes + 1 > size)
-				break;
-			for (size_t k = 0; k < bytes; k++) {
-				snprintf(
-					piece, sizeof piece, "\\x%02x", (unsigned char)text[i + k]);
-				memcpy(ret + used, piece, 4);
-				used += 4;
-			}
-			i += bytes;
-			continue;
-		}
-		if (used + n + 1 > size)
-			break;
-		memcpy(ret + used, text + i, n);
-		used += n;
-		i += n;
-	}
-	if (size)
-		ret[used] = '\0';
-	return ret;
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -80,7 +42,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(raw, sizeof raw, fmt, ap);
 	va_end(ap);
-	log_escape(raw, strlen(raw), safe, sizeof safe);
+	utf8_escape(raw, strlen(raw), safe, sizeof safe);
 
 	int n;
 	if (on_terminal < 0)

@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <stddef.h>
-
 enum log_level {
 	LOG_LEVEL_ERR = 3,
 	LOG_LEVEL_WARN,
@@ -18,7 +16,6 @@ enum log_level {
 
 /* Lines above this level are dropped.  Starts at info. */
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 
 /* "err", "warn", "notice", "info", "debug"; -1 for another word. */
 int log_level_parse(const char *word);
@@ -31,9 +28,3 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 #define log_notice(...) log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)
 #define log_info(...)   log_line(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...)  log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
-
-/*
- * Write `text` so that it is safe in one line of a log or a terminal: control bytes, backslash
- * and invalid UTF-8 become C escapes.  Always ends in NUL; a too long text is cut.  Returns `ret`.
- */
-char *log_escape(const char *text, size_t len, char *ret, size_t size);

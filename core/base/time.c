@@ -17,6 +17,11 @@ int64_t time_wall_us(void)
 	return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
 }
 
+int64_t time_wall_us_at(int64_t mono_ns)
+{
+	return mono_ns == 0 ? 0 : time_wall_us() - (time_mono_ns() - mono_ns) / NS_PER_US;
+}
+
 int64_t time_after(int64_t now_ns, int64_t ns)
 {
 	int64_t sum;

@@ -15,5 +15,8 @@
 int64_t time_mono_ns(void);
 int64_t time_wall_us(void);
 
+/* The wall clock at a time of the other one, for people; 0 stays 0. */
+int64_t time_wall_us_at(int64_t mono_ns);
+
 /* When `ns` has passed from `now`; TIME_NEVER where that overflows. */
 int64_t time_after(int64_t now_ns, int64_t ns);

@@ -2,6 +2,8 @@
 #include "base/utf8.h"
 
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 size_t utf8_char_len(const char *text, size_t len)
 {
@@ -43,4 +45,53 @@ bool utf8_is_deceptive(const char *text, size_t len)
 		return false;
 	return (p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xaa && p[2] <= 0xae))) ||
 	       (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+}
+
+char *utf8_escape(const char *text, size_t len, char *ret, size_t size)
+{
+	size_t used = 0;
+	for (size_t i = 0; i < len;) {
+		size_t n = utf8_char_len(text + i, len - i);
+		unsigned char c = (unsigned char)text[i];
+		char piece[8];
+		/* C1 controls and the bidirectional overrides can rewrite what a person sees. */
+		if (n == 0 || c < 0x20 || c == 0x7f || c == '\\' ||
+			utf8_is_deceptive(text + i, n)) {
+			size_t bytes = n ? n : 1;
+			if (used + 4 * bytes + 1 > size)
+				break;
+			for (size_t k = 0; k < bytes; k++) {
+				snprintf(
+					piece, sizeof piece, "\\x%02x", (unsigned char)text[i + k]);
+				memcpy(ret + used, piece, 4);
+				used += 4;
+			}
+			i += bytes;
+			continue;
+		}
+		if (used + n + 1 > size)
+			break;
+		memcpy(ret + used, text + i, n);
+		used += n;
+		i += n;
+	}
+	if (size)
+		ret[used] = '\0';
+	return ret;
+}
+
+void utf8_clean(char *text)
+{
+	size_t len = strlen(text);
+	for (size_t at = 0; at < len;) {
+		size_t n = utf8_char_len(text + at, len - at);
+		unsigned char c = (unsigned char)text[at];
+		if (n == 0)
+			text[at] = '?';
+		else if (c < 0x20 || c == 0x7f)
+			text[at] = ' ';
+		else if (utf8_is_deceptive(text + at, n))
+			memset(text + at, '?', n);
+		at += n ? n : 1;
+	}
 }

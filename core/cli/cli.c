@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/cli.h"
 
-#include "base/log.h"
+#include "base/utf8.h"
 #include "cli/choice.h"
 #include "cli/exit.h"
 
@@ -61,7 +61,7 @@ void cli_say(const char *fmt, ...)
 	va_end(ap);
 	/* What was printed before comes first. */
 	fflush(stdout);
-	fprintf(stderr, "wq: %s\n", log_escape(raw, strlen(raw), safe, sizeof safe));
+	fprintf(stderr, "wq: %s\n", utf8_escape(raw, strlen(raw), safe, sizeof safe));
 }
 
 int cli_flush(void)
@@ -75,7 +75,7 @@ int cli_flush(void)
 void cli_print_text(const char *text, int width)
 {
 	char safe[LINE_MAX_BYTES];
-	printf("%-*s", width, log_escape(text, strlen(text), safe, sizeof safe));
+	printf("%-*s", width, utf8_escape(text, strlen(text), safe, sizeof safe));
 }
 
 void cli_print_lines(const char *text)
@@ -88,7 +88,7 @@ void cli_print_lines(const char *text)
 	while (*text) {
 		char safe[LINE_MAX_BYTES];
 		size_t len = strcspn(text, "\n");
-		puts(log_escape(text, len, safe, sizeof safe));
+		puts(utf8_escape(text, len, safe, sizeof safe));
 		text += len + (text[len] == '\n');
 	}
 }

@@ -26,8 +26,7 @@ typedef int cli_fn(struct cli *cli, int argc, char **argv);
 
 cli_fn cmd_abort, cmd_enqueue, cmd_list, cmd_metrics, cmd_show, cmd_status, cmd_wait;
 
-/* Parse the options of a command; --help and mistakes end the program, as argp does.  0 or EXIT_WQ.
- */
+/* Parse a command's options; --help and mistakes end the program, as argp does.  0 or EXIT_WQ. */
 int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* Find and open the spool.  0, or EXIT_WQ with the reason said. */

@@ -1,38 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
 
-#include <argp.h>
-
-struct input {
-	char **ids;
-	int n;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	(void)arg;
-	struct input *in = state->input;
-	switch (key) {
-	case ARGP_KEY_ARGS:
-		in->ids = state->argv + state->next;
-		in->n = state->argc - state->next;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which request? give its id");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp argp = {
-	.parser = parse,
+	.parser = args_parse_ids,
 	.args_doc = "ID...",
 	.doc = "Ask that requests be aborted."
 	       "\vOne that waits is withdrawn, one that runs is ended, the result of one that is "
-	       "complete "
-	       "is removed.  This does not wait until it has happened; wq wait does.",
+	       "complete is removed.  This does not wait until it has happened; wq wait does.",
 };
 
 static int abort_one(struct cli *cli, const char *id)
@@ -52,13 +28,13 @@ static int abort_one(struct cli *cli, const char *id)
 
 int cmd_abort(struct cli *cli, int argc, char **argv)
 {
-	struct input in = { 0 };
+	struct args_ids in = { 0 };
 	int status = cli_parse(&argp, argc, argv, &in);
 	if (status == 0)
 		status = cli_open(cli);
 	if (status)
 		return status;
-	for (int i = 0; i < in.n; i++) {
+	for (size_t i = 0; i < in.n; i++) {
 		int one = abort_one(cli, in.ids[i]);
 		status = status ? status : one;
 	}

@@ -29,8 +29,7 @@ static const struct argp_option options[] = {
 	{ "key", 'k', "TEXT", 0, "The key by which requests are ordered", 1 },
 	{ "label", 'l', "TEXT", 0, "A text for people and logs", 1 },
 	{ "file", 'f', "FILE", 0,
-		"Take the payload from a file of JSON, or of CBOR with --cbor; - is "
-		"standard input",
+		"Take the payload from a file of JSON, or of CBOR with --cbor; - is standard input",
 		1 },
 	{ "wait", KEY_WAIT, NULL, 0, "Wait for the result, like wq wait", 1 },
 	{ 0 },

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/time.h"
 #include "cli/answer.h"
+#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
 #include "cli/json.h"
 
-#include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	KEY_JSON = 256
-};
-
 struct input {
-	int32_t state; /* 0: all */
 	bool json;
+	int32_t state;        /* 0: all */
 	const json_t *status; /* the server's answer, or NULL */
 	int64_t now_us;
 };
@@ -24,7 +20,7 @@ struct input {
 static const struct argp_option options[] = {
 	{ "state", 's', "STATE", 0,
 		"Only those in this state: requested, pending, running, complete", 0 },
-	{ "json", KEY_JSON, NULL, 0, "One line of JSON for each", 0 },
+	{ "json", ARGS_KEY_JSON, NULL, 0, "One line of JSON for each", 0 },
 	{ 0 },
 };
 
@@ -46,14 +42,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(
 				state, "'%s' is not requested, pending, running or complete", arg);
 		return 0;
-	case KEY_JSON:
-		in->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is one word too many", arg);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return args_parse_json(key, arg, state);
 	}
 }
 
@@ -63,15 +53,6 @@ static const struct argp argp = {
 	.doc = "List requests in their order: id, state, age, and what the server knows of running "
 	       "ones.",
 };
-
-/* An id begins with the time of its making: seconds, a dot, six digits. */
-static int64_t made_us(const char *id)
-{
-	int64_t seconds = 0, micros = 0;
-	if (sscanf(id, "%10" SCNd64 ".%6" SCNd64, &seconds, &micros) != 2)
-		return 0;
-	return seconds * 1000000 + micros;
-}
 
 static const char *age(int64_t us, char ret[24])
 {
@@ -92,7 +73,7 @@ static void print_line(const struct input *in, const struct wq_entry *entry, con
 	char old[24], state[32], progress[160];
 	snprintf(state, sizeof state, "%s%s", wq_state_name(entry->state),
 		entry->aborting ? " (aborting)" : "");
-	printf("%s  %-20s %5s", entry->id, state, age(in->now_us - made_us(entry->id), old));
+	printf("%s  %-20s %5s", entry->id, state, age(in->now_us - entry->made_us, old));
 	if (running) {
 		const char *texts[] = { answer_text(running, "task-manager"),
 			answer_text(running, "label"),
@@ -111,13 +92,12 @@ static void print_json(const struct wq_entry *entry, const json_t *running)
 {
 	json_t *object = json_pack("{s:s, s:s, s:b, s:I}", "id", entry->id, "state",
 		wq_state_name(entry->state), "aborting", entry->aborting, "made-us",
-		(json_int_t)made_us(entry->id));
+		(json_int_t)entry->made_us);
 	if (!object)
 		return;
 	if (running)
 		json_object_update_missing(object, (json_t *)(uintptr_t)running);
-	cli_json_print(object, stdout);
-	putchar('\n');
+	cli_json_print_line(object);
 	json_decref(object);
 }
 

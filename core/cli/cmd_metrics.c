@@ -1,40 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/answer.h"
+#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
 #include "cli/json.h"
 
-#include <argp.h>
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	KEY_JSON = 256
-};
-
-static const struct argp_option options[] = {
-	{ "json", KEY_JSON, NULL, 0, "Print one line of JSON", 0 },
-	{ 0 },
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	bool *json = state->input;
-	switch (key) {
-	case KEY_JSON:
-		*json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is one word too many", arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp argp = {
-	.options = options,
-	.parser = parse,
+	.options = args_json_options,
+	.parser = args_parse_json,
 	.doc = "Print the running server's metrics in the text format of Prometheus.",
 };
 
@@ -54,8 +30,7 @@ int cmd_metrics(struct cli *cli, int argc, char **argv)
 	}
 	const json_t *metrics = json_object_get(answer, "metrics");
 	if (json && metrics) {
-		cli_json_print(metrics, stdout);
-		putchar('\n');
+		cli_json_print_line(metrics);
 	} else if (json) {
 		puts("[]");
 	} else {

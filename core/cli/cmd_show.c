@@ -1,35 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/err.h"
 #include "cli/answer.h"
+#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
 #include "cli/json.h"
 #include "cli/outcome.h"
 
-#include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	KEY_JSON = 256
-};
-
 struct input {
-	const char *id;
 	bool json;
-};
-
-static const struct argp_option options[] = {
-	{ "json", KEY_JSON, NULL, 0, "Print one line of JSON", 0 },
-	{ 0 },
+	const char *id;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct input *in = state->input;
 	switch (key) {
-	case KEY_JSON:
-		in->json = true;
-		return 0;
 	case ARGP_KEY_ARG:
 		if (in->id)
 			argp_error(state, "'%s' is one id too many", arg);
@@ -39,12 +29,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		argp_error(state, "which request? give its id");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return args_parse_json(key, arg, state);
 	}
 }
 
 static const struct argp argp = {
-	.options = options,
+	.options = args_json_options,
 	.parser = parse,
 	.args_doc = "ID",
 	.doc = "Show where a request stands and what it says, or its result, which is left in "
@@ -84,17 +74,14 @@ static int request_to_json(
 	*ret = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "id", id, "state",
 		wq_state_name(d->state), "task-manager", d->task_manager, "key", d->key, "label",
 		d->label, "uid", (json_int_t)d->uid, "payload", payload);
-	if (*ret)
-		return 0;
-	*err = (struct wq_err){ .text = "cannot show the request: no memory" };
-	return -1;
+	return *ret ? 0 : err_set(err, -ENOMEM, "cannot show the request");
 }
 
 static int result_to_json(struct cli *cli, const char *id, json_t **ret, struct wq_err *err)
 {
 	wq_result *result = NULL;
 	struct wq_result_info info = { .struct_size = sizeof info };
-	int rc = wq_wait(cli->client, id, 0, WQ_WAIT_PEEK, &result, err);
+	int rc = wq_wait(cli->client, id, 0, WQ_WAIT_KEEP, &result, err);
 	if (rc < 0)
 		return rc;
 	wq_result_info(result, &info);
@@ -134,8 +121,7 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 		return exit_of_code(rc);
 	}
 	if (in.json) {
-		cli_json_print(object, stdout);
-		putchar('\n');
+		cli_json_print_line(object);
 	} else {
 		print_lines(object);
 	}

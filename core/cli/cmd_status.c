@@ -1,43 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/answer.h"
+#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
 #include "cli/json.h"
 
-#include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	KEY_JSON = 256,
 	EXIT_NO_SERVER = 1
 };
 
-static const struct argp_option options[] = {
-	{ "json", KEY_JSON, NULL, 0, "Print one line of JSON", 0 },
-	{ 0 },
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	bool *json = state->input;
-	switch (key) {
-	case KEY_JSON:
-		*json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is one word too many", arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp argp = {
-	.options = options,
-	.parser = parse,
+	.options = args_json_options,
+	.parser = args_parse_json,
 	.doc = "Show the spool, its server, and why each task manager does not start more."
 	       "\vThe exit status is 0 when a server answers and 1 when none runs.",
 };
@@ -202,10 +181,8 @@ static void print_json(const struct cli *cli, json_t *answer, json_t *page)
 {
 	json_t *all = json_pack("{s:s, s:s, s:O?, s:O?}", "spool", cli->spool, "spool-from",
 		cli->rule, "server", answer, "page", page);
-	if (all) {
-		cli_json_print(all, stdout);
-		putchar('\n');
-	}
+	if (all)
+		cli_json_print_line(all);
 	json_decref(all);
 }
 

@@ -411,3 +411,9 @@ void cli_json_print(const json_t *value, FILE *out)
 		break;
 	}
 }
+
+void cli_json_print_line(const json_t *value)
+{
+	cli_json_print(value, stdout);
+	putchar('\n');
+}

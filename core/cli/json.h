@@ -37,3 +37,6 @@ int cli_json_read(const char *text, size_t len, json_t **ret, struct wq_err *err
  * mislead a terminal or its reader are written as \u escapes, which changes no value.
  */
 void cli_json_print(const json_t *value, FILE *out);
+
+/* The same on standard output, with its newline. */
+void cli_json_print_line(const json_t *value);

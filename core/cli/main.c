@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static cli_fn cmd_help, cmd_version;
 
@@ -137,11 +138,19 @@ static int cmd_version(struct cli *cli, int argc, char **argv)
 	return cli_flush();
 }
 
+/* For --help, after which argp ends the program by itself. */
+static void check_output(void)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		_exit(EXIT_WQ);
+}
+
 int main(int argc, char **argv)
 {
 	struct input in = { 0 };
 	char name[] = "wq";
 	argp_err_exit_status = EXIT_WQ;
+	atexit(check_output);
 	if (argc > 0)
 		argv[0] = name;
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &in))

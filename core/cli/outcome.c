@@ -46,7 +46,7 @@ int outcome_print(const struct wq_result_info *info, enum outcome_form form, str
 			fwrite(info->payload, 1, info->payload_len, stdout);
 		return 0;
 	}
-	if (form == OUTCOME_PAYLOAD && !info->payload)
+	if (form != OUTCOME_JSON && !info->payload)
 		return 0;
 	int rc = form == OUTCOME_JSON ? outcome_to_json(info, &json, err)
 				      : payload_to_json(info, &json, err);
@@ -54,8 +54,7 @@ int outcome_print(const struct wq_result_info *info, enum outcome_form form, str
 		return rc;
 	if (form == OUTCOME_PAYLOAD_WITH_ID)
 		printf("%s ", info->id);
-	cli_json_print(json, stdout);
-	putchar('\n');
+	cli_json_print_line(json);
 	json_decref(json);
 	return 0;
 }

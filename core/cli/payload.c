@@ -65,6 +65,8 @@ int payload_from_words(char *const *words, size_t n, struct wq_cbor_out *out, st
 static int convert(const struct buf *bytes, bool cbor, struct wq_cbor_out *out, struct wq_err *err)
 {
 	json_t *value = NULL;
+	if (cbor && bytes->len == 0)
+		return err_set(err, -WQ_E_FORMAT, "there is no CBOR item in it");
 	if (cbor) {
 		wq_cbor_put_raw(out, bytes->data, bytes->len);
 		return out->err ? err_set(err, out->err, "cannot keep it") : 0;

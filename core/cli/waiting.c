@@ -2,9 +2,9 @@
 #include "cli/waiting.h"
 
 #include "base/err.h"
-#include "base/log.h"
 #include "base/quantity.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
@@ -122,7 +122,7 @@ static void progress_show(struct run *r)
 	char line[sizeof r->shown], safe[sizeof r->shown];
 	progress_line(r, status, line, sizeof line);
 	json_decref(status);
-	log_escape(line, strlen(line), safe, sizeof safe);
+	utf8_escape(line, strlen(line), safe, sizeof safe);
 	if (strcmp(safe, r->shown) == 0)
 		return;
 	if (isatty(STDERR_FILENO))

@@ -12,16 +12,13 @@
 #include <wq/cbor.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A page that is being written may be read torn; its check tells, and the next try sees it whole.
- */
+/* A page that is being written may be read torn: its check tells, the next try sees it whole. */
 enum {
-	PAGE_TRIES = 3,
-	FIND_ROUNDS = 3
+	PAGE_TRIES = 3
 };
 
 const char *wq_version(void)
@@ -57,9 +54,11 @@ void wq_close(wq_client *c)
 	free(c);
 }
 
-size_t client_struct_size(uint32_t given, size_t ours)
+size_t client_struct_size(uint32_t given, size_t first, size_t ours)
 {
-	return given == 0 || given > ours ? ours : given;
+	if (given == 0)
+		return first;
+	return given < ours ? given : ours;
 }
 
 int client_parse_id(const char *id, struct reqid *ret, struct wq_err *err)
@@ -78,14 +77,8 @@ const char *wq_state_name(int32_t state)
 
 int client_find(const struct wq_client *c, struct reqid id)
 {
-	/* All moves go forward but one: a start that found no room puts the request back.  One that
-	 * was missed by that is seen in the next round. */
-	for (int round = 0; round < FIND_ROUNDS; round++) {
-		enum spool_state state = move_find(&c->spool, id);
-		if (state <= SPOOL_COMPLETE)
-			return (int)state + WQ_STATE_REQUESTED;
-	}
-	return WQ_STATE_GONE;
+	enum spool_state state = move_find(&c->spool, id);
+	return state <= SPOOL_COMPLETE ? (int)state + WQ_STATE_REQUESTED : WQ_STATE_GONE;
 }
 
 int wq_state(wq_client *c, const char *id, struct wq_err *err)
@@ -128,16 +121,11 @@ static int ask_page(wq_client *c, size_t *ret_limit, struct wq_err *err)
 		c->spool.hwm_us = page.hwm_us;
 	if (page.request_limit)
 		*ret_limit = page.request_limit;
-	/* A server that has stopped refuses nothing: what is enqueued meanwhile waits for the next.
-	 */
+	/* A server that has stopped refuses nothing: what is enqueued now waits for the next one. */
 	if (!page.accepting && page.pid != 0)
 		return err_set_name(err, -EAGAIN, "not-accepting",
 			"the server takes no requests now (%s)",
 			page.reason[0] ? page.reason : "it gives no reason");
-	if (page.queue_limit && page.depth >= page.queue_limit)
-		return err_set_name(err, -EAGAIN, "queue-full",
-			"%" PRIu64 " requests are waiting and the limit is %" PRIu64, page.depth,
-			page.queue_limit);
 	return 0;
 }
 
@@ -174,7 +162,9 @@ int wq_enqueue(
 	wq_client *c, const struct wq_request *request, char ret_id[WQ_ID_SIZE], struct wq_err *err)
 {
 	struct wq_request known = { 0 };
-	memcpy(&known, request, client_struct_size(request->struct_size, sizeof known));
+	memcpy(&known, request,
+		client_struct_size(request->struct_size,
+			CLIENT_SIZE_UP_TO(struct wq_request, payload_len), sizeof known));
 	struct buf bytes = { 0 };
 	struct reqid id;
 	size_t limit;
@@ -186,7 +176,7 @@ int wq_enqueue(
 			"the request is %zu bytes, more than the server's limit of %zu", bytes.len,
 			limit);
 	if (rc == 0)
-		rc = publish_request(&c->spool, bytes.data, bytes.len, NULL, 0, &id, err);
+		rc = publish_request(&c->spool, bytes.data, bytes.len, &id, err);
 	buf_fini(&bytes);
 	if (rc < 0)
 		return rc;
@@ -206,7 +196,7 @@ int wq_abort(wq_client *c, const char *id, struct wq_err *err)
 int wq_ask(wq_client *c, const char *what, void **ret, size_t *ret_len, struct wq_err *err)
 {
 	struct buf answer = { 0 };
-	int rc = control_ask(c->spool.root_fd, "wq.sock", what, &answer, err);
+	int rc = control_ask(c->spool.root_fd, what, &answer, err);
 	if (rc < 0) {
 		buf_fini(&answer);
 		return rc;

@@ -37,11 +37,15 @@ struct wq_client {
 /* "1511472984.123456-0k3v9q2m7t1dh" to its pair.  -WQ_E_FORMAT. */
 int client_parse_id(const char *id, struct reqid *ret, struct wq_err *err);
 
-/* WQ_STATE_... by looking; requests move while we look, so "gone" is said only when sure. */
+/* WQ_STATE_... by looking, as move_find does. */
 int client_find(const struct wq_client *c, struct reqid id);
 
-/* Bytes of a struct that both its owner and we know; 0 is taken as the size of 1.0. */
-size_t client_struct_size(uint32_t given, size_t ours);
+/*
+ * Bytes of a struct that both its owner and we know; 0 is taken as `first`, the size of 1.0: that is
+ * CLIENT_SIZE_UP_TO its last member of then, whatever has been added behind it.
+ */
+size_t client_struct_size(uint32_t given, size_t first, size_t ours);
+#define CLIENT_SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 
 /* Read and check the result of `id`.  -ENOENT: there is none. */
 int client_read_result(struct wq_client *c, struct reqid id, wq_result **ret, struct wq_err *err);

@@ -81,6 +81,7 @@ static int tell(const struct listing *l, int (*fn)(void *, const struct wq_entry
 		if (entry.state == 0)
 			continue;
 		entry.id = reqid_format(reqid, id);
+		entry.made_us = (int64_t)reqid.us;
 		int rc = fn(arg, &entry);
 		if (rc)
 			return rc;
@@ -148,6 +149,12 @@ static int read_from(wq_client *c, enum spool_state state, struct reqid id, stru
 	return rc;
 }
 
+static size_t details_size(const struct wq_details *d)
+{
+	return client_struct_size(
+		d->struct_size, CLIENT_SIZE_UP_TO(struct wq_details, reserved), sizeof *d);
+}
+
 int wq_details(wq_client *c, const char *id, struct wq_details *ret, struct wq_err *err)
 {
 	struct wq_details d = { .struct_size = ret->struct_size };
@@ -159,7 +166,7 @@ int wq_details(wq_client *c, const char *id, struct wq_details *ret, struct wq_e
 		for (enum spool_state s = SPOOL_REQUESTED; s <= SPOOL_RUNNING; s++) {
 			rc = read_from(c, s, reqid, &d, err);
 			if (rc == 0)
-				memcpy(ret, &d, client_struct_size(ret->struct_size, sizeof d));
+				memcpy(ret, &d, details_size(ret));
 			if (rc != -ENOENT)
 				return rc;
 		}

@@ -46,7 +46,9 @@ void wq_result_info(const wq_result *result, struct wq_result_info *ret)
 		.waiting_ns = r->waiting_ns,
 		.running_ns = r->running_ns,
 	};
-	memcpy(ret, &info, client_struct_size(ret->struct_size, sizeof info));
+	memcpy(ret, &info,
+		client_struct_size(ret->struct_size,
+			CLIENT_SIZE_UP_TO(struct wq_result_info, running_ns), sizeof info));
 }
 
 static int read_checked(struct wq_client *c, struct reqid id, wq_result *r, struct wq_err *err)

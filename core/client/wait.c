@@ -42,7 +42,6 @@ static bool is_meant(const struct wait *w, size_t i)
 
 static void unwatch(wq_client *c, size_t i)
 {
-	/* A watch that was tried in vain has its slot, too. */
 	if (c->await)
 		await_drop(c->await, (unsigned)i);
 	c->waited[i].watched = false;
@@ -97,7 +96,7 @@ static int prepare(struct wait *w, const char *const *ids)
 	/* Where there was no inotify instance the last time, there may be one now. */
 	if (!w->only_look && (!c->await || await_fd(c->await) < 0)) {
 		await_free(c->await);
-		c->await = await_new(false);
+		c->await = await_new();
 		if (!c->await)
 			return err_set(w->err, -ENOMEM, "cannot wait");
 	}
@@ -296,7 +295,7 @@ static int wait_until(struct wait *w, int64_t deadline_ns)
 static int take_away(struct wait *w, const char *id, uint32_t flags)
 {
 	int rc = 0;
-	if (!(flags & (WQ_WAIT_PEEK | WQ_WAIT_KEEP)))
+	if (!(flags & WQ_WAIT_KEEP))
 		rc = wq_collect(w->client, id, w->err);
 	if (rc < 0) {
 		wq_result_free(w->result);

@@ -10,7 +10,7 @@
 #include <wq/cbor.h>
 
 #include "base/err.h"
-#include "base/log.h"
+#include "base/name.h"
 #include "base/suggest.h"
 #include "base/utf8.h"
 #include "codec/crc32c.h"
@@ -26,13 +26,7 @@ enum {
 
 bool envelope_is_task_manager(const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		bool letter = text[i] >= 'a' && text[i] <= 'z';
-		bool other = (text[i] >= '0' && text[i] <= '9') || text[i] == '-';
-		if (!letter && (i == 0 || !other))
-			return false;
-	}
-	return len > 0;
+	return name_is_valid(text, len, NAME_SHORT_MAX);
 }
 
 bool envelope_is_line(const char *text, size_t len)
@@ -60,12 +54,12 @@ static int check_text(const struct field *field, const char *text, size_t len, s
 			field->size - 1);
 	if (memchr(text, 0, len) || !utf8_is_valid(text, len))
 		return err_set_name(err, -WQ_E_FORMAT, "bad-value", "'%s' is '%s', which is not %s",
-			field->key, log_escape(text, len, shown, sizeof shown),
+			field->key, utf8_escape(text, len, shown, sizeof shown),
 			memchr(text, 0, len) ? "free of NUL" : "valid UTF-8");
 	if (field->is_valid && !field->is_valid(text, len))
 		return err_set_name(err, -WQ_E_FORMAT, "bad-value",
 			"'%s' is '%s', but wanted is: %s", field->key,
-			log_escape(text, len, shown, sizeof shown), field->rule);
+			utf8_escape(text, len, shown, sizeof shown), field->rule);
 	return 0;
 }
 
@@ -290,7 +284,7 @@ static bool is_text(const cbor_item_t *item, const char *text)
 
 static const char *escape_text(const cbor_item_t *item, char ret[SHOWN])
 {
-	return log_escape(
+	return utf8_escape(
 		(const char *)cbor_string_handle(item), cbor_string_length(item), ret, SHOWN);
 }
 

@@ -40,13 +40,13 @@ enum field_type {
 struct field {
 	const char *key;
 	enum field_type type;
-	bool required; /* always written, and missed when it is not there; others: 0 or "" is left
-			  out */
+	/* Always written, and missed when it is not there; others: 0 or "" is left out. */
+	bool required;
 	size_t offset; /* of the member in the object */
 	size_t size;   /* TEXT: of the array; WORD: number of words */
 	const char *const *words;
-	bool (*is_valid)(
-		const char *text, size_t len); /* TEXT, may be NULL; and the rule it holds: */
+	/* TEXT, may be NULL; and the rule that it holds. */
+	bool (*is_valid)(const char *text, size_t len);
 	const char *rule;
 };
 

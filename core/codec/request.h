@@ -14,13 +14,14 @@
 #include <wq/plugin.h> /* struct wq_bytes */
 
 #include "base/buf.h"
+#include "base/name.h"
 
 struct wq_err;
 
 enum {
 	REQUEST_ENVELOPE_MAX = 4096, /* bytes; so one read of this size always holds it */
-	REQUEST_TM_MAX = 32,         /* [a-z][a-z0-9-]* */
-	REQUEST_KEY_MAX = 256,       /* bytes of UTF-8, no control characters */
+	REQUEST_TM_MAX = NAME_SHORT_MAX,
+	REQUEST_KEY_MAX = 256, /* bytes of UTF-8, no control characters */
 	REQUEST_LABEL_MAX = 128
 };
 
@@ -28,8 +29,8 @@ struct request {
 	char task_manager[REQUEST_TM_MAX + 1]; /* "": the default one */
 	char key[REQUEST_KEY_MAX + 1];
 	char label[REQUEST_LABEL_MAX + 1];
-	struct wq_bytes
-		payload; /* borrowed from the input; len 0 when only the envelope was read */
+	/* Borrowed from the input; len 0 when only the envelope was read. */
+	struct wq_bytes payload;
 	struct wq_bytes envelope; /* borrowed: the envelope item as it stands */
 	bool has_check;
 };

@@ -8,15 +8,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <wq/err.h>
+
 #include "codec/request.h"
 
 enum result_status {
 	RESULT_OK,
 	RESULT_FAILED,   /* the task says so */
 	RESULT_REJECTED, /* never ran: the request cannot be used */
-	RESULT_EXPIRED,
-	RESULT_LOST,   /* a crash; it may or may not have run */
-	RESULT_KILLED, /* ended, but not by its client */
+	RESULT_EXPIRED,  /* reserved: nothing makes it yet */
+	RESULT_LOST,     /* a crash; it may or may not have run */
+	RESULT_KILLED,   /* ended, but not by its client */
 	RESULT_STATUS_MAX
 };
 const char *result_status_name(enum result_status status); /* "ok" ... */
@@ -32,8 +34,8 @@ struct result {
 	uint32_t attempt; /* 0: never started */
 	int32_t code;     /* the task's exit status, 0 to 255 */
 	int32_t signal;
-	char error[48];                            /* stable name, "" when ok */
-	char text[448];                            /* for people, "" when ok */
+	char error[WQ_ERR_NAME_SIZE];              /* stable name, "" when ok */
+	char text[WQ_ERR_TEXT_SIZE];               /* for people, "" when ok */
 	int64_t accepted_us, started_us, ended_us; /* wall clock, for people; 0: never */
 	int64_t waiting_ns, running_ns;            /* CLOCK_BOOTTIME, for arithmetic */
 	uint32_t uid;                              /* of the requester */

@@ -23,7 +23,6 @@ static const struct field fields[] = {
 	{ .key = "wq-status", .type = FIELD_VERSION },
 	TEXT("durability", durability),
 	{ .key = "started-us", .type = FIELD_INT64, AT(started_us) },
-	{ .key = "queue-limit", .type = FIELD_UINT64, AT(queue_limit) },
 	{ .key = "result-limit", .type = FIELD_UINT64, AT(result_limit) },
 	{ .key = "request-limit", .type = FIELD_UINT64, AT(request_limit) },
 };

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/fdio.h"
+#include "base/name.h"
 #include "base/suggest.h"
 #include "config/parse.h"
 #include "config/schema.h"
@@ -15,10 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum {
-	TM_NAME_MAX = 32
-};
 
 struct reading {
 	const char *name; /* of the file, for messages */
@@ -59,13 +56,6 @@ static char *absolute(const char *path, const char *base_dir)
 	return copy;
 }
 
-static bool is_word(const char *name, size_t max)
-{
-	size_t len = strlen(name);
-	return len > 0 && len <= max && name[0] >= 'a' && name[0] <= 'z' &&
-	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
-}
-
 /* ---- the top level ----------------------------------------------------------------- */
 
 /* The levels to come have their own answer; they leave the settings, so that no other follows. */
@@ -83,8 +73,7 @@ static void check_durability(struct reading *r)
 				.key = s->key,
 				.value = s->value },
 			"is not offered by this version yet; 'none' is: nothing acknowledged is "
-			"lost "
-			"when a process dies, but a power cut may take the last seconds");
+			"lost when a process dies, but a power cut may take the last seconds");
 		free(s->key);
 		free(s->value);
 		memmove(s, s + 1, (top->n - i - 1) * sizeof *s);
@@ -140,12 +129,11 @@ static int check_top(struct reading *r)
 static void check_name(struct reading *r, size_t index, const struct problem_at *at)
 {
 	const struct parsed_section *s = &r->parsed.sections[index];
-	if (!is_word(s->name, TM_NAME_MAX))
+	if (!name_is_valid(s->name, strlen(s->name), NAME_SHORT_MAX))
 		problems_add(r->problems, at,
 			"must be named by a lower-case letter, then lower-case letters, digits or "
-			"'-', at "
-			"most %d in all",
-			TM_NAME_MAX);
+			"'-', at most %d in all",
+			NAME_SHORT_MAX);
 	for (size_t i = 0; i < index; i++)
 		if (strcmp(r->parsed.sections[i].name, s->name) == 0) {
 			problems_add(r->problems, at, "is there twice, first in line %d",
@@ -161,7 +149,7 @@ static int take_plugin(
 	if (strchr(plugin, '/')) {
 		tm->plugin = absolute(plugin, r->base_dir);
 	} else {
-		if (!is_word(plugin, 63))
+		if (!name_is_valid(plugin, strlen(plugin), NAME_LONG_MAX))
 			problems_add(r->problems, at,
 				"must be the name of a plugin, or a path with a '/' to its .so");
 		tm->plugin = strdup(plugin);
@@ -317,14 +305,14 @@ static int read_bytes(char *text, size_t len, const char *name, const char *file
 int config_read_text(const char *text, const char *name, const char *base_dir, struct config *ret,
 	struct problems *p)
 {
-	struct problem_at at = { .file = name[0] ? name : "the built-in configuration" };
+	struct problem_at at = { .file = name };
 	*ret = (struct config){ 0 };
 	char *copy = strdup(text);
 	if (!copy) {
 		problems_add(p, &at, "out of memory");
 		return -ENOMEM;
 	}
-	int rc = read_bytes(copy, strlen(copy), at.file, name, base_dir, ret, p);
+	int rc = read_bytes(copy, strlen(copy), name, name, base_dir, ret, p);
 	free(copy);
 	return rc;
 }

@@ -18,7 +18,7 @@ struct config_tm {
 };
 
 struct config {
-	char *file;                 /* absolute; a given text: its name; "" for the built-in one */
+	char *file;                 /* absolute; of a text its name, "" for the built-in one */
 	char *base_dir;             /* the directory of `file`, absolute */
 	char *spool;                /* absolute */
 	char **plugin_path;         /* directories, NULL at the end */
@@ -46,7 +46,8 @@ enum {
  */
 int config_read(const char *path, struct config *ret, struct problems *p);
 
-/* The same from a text; `name` stands for the file in messages, `base_dir` for its directory. */
+/* The same from a text; `name` stands for the file, "" for the built-in configuration, and
+ * `base_dir` for its directory. */
 int config_read_text(const char *text, const char *name, const char *base_dir, struct config *ret,
 	struct problems *p);
 void config_fini(struct config *c);

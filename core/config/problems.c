@@ -2,7 +2,7 @@
 #include "config/problems.h"
 
 #include "base/buf.h"
-#include "base/log.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -17,10 +17,11 @@ static char *no_memory_lines[] = { no_memory };
 static int add_place(struct buf *b, const struct problem_at *at)
 {
 	int rc = 0;
-	if (at->file && at->line > 0)
-		rc |= buf_addf(b, "%s:%d: ", at->file, at->line);
-	else if (at->file)
-		rc |= buf_addf(b, "%s: ", at->file);
+	const char *file = at->file && !at->file[0] ? "the built-in configuration" : at->file;
+	if (file && at->line > 0)
+		rc |= buf_addf(b, "%s:%d: ", file, at->line);
+	else if (file)
+		rc |= buf_addf(b, "%s: ", file);
 	if (at->section)
 		rc |= buf_addf(b, "%s: ", at->section);
 	if (at->key)
@@ -47,7 +48,7 @@ __attribute__((format(printf, 2, 0))) static char *make_line(
 		rc |= buf_addf(&b, "; did you mean '%s'?", at->near);
 	/* An escaped byte takes four. */
 	if (rc == 0 && (line = malloc(4 * b.len + 1)))
-		log_escape((const char *)b.data, b.len, line, 4 * b.len + 1);
+		utf8_escape((const char *)b.data, b.len, line, 4 * b.len + 1);
 	free(text);
 	buf_fini(&b);
 	return line;

@@ -15,10 +15,10 @@ struct problems {
 
 /*
  * One sentence, safe for a terminal: "<file>:<line>: <section>: <key> = '<value>': <rule>[; did you
- * mean '<near>'?]". Parts that are not known are left out (line 0, NULL).
+ * mean '<near>'?]".  Parts that are not known are left out (line 0, NULL).
  */
 struct problem_at {
-	const char *file;
+	const char *file; /* "": the built-in configuration */
 	int line;
 	const char *section; /* "task-manager 'lab'", "task-manager 'lab' options" */
 	const char *key;

@@ -33,7 +33,8 @@ const struct wq_option config_top_options[] = {
 		.choices = "err|warn|notice|info|debug",
 		.type = WQ_T_CHOICE },
 	[TOP_HEARTBEAT_INTERVAL] = { .name = "heartbeat-interval",
-		.help = "How often the log says that the server is alive and what it has done",
+		.help = "How often a line at level debug says how many requests are pending and "
+			"running",
 		.def = "10m",
 		.min = NS_PER_S,
 		.max = INT64_MAX,

@@ -3,6 +3,7 @@
 #include "config/options.h"
 
 #include "base/err.h"
+#include "base/name.h"
 #include "base/quantity.h"
 #include "config/value.h"
 
@@ -11,7 +12,6 @@
 #include <string.h>
 
 enum {
-	NAME_MAX_BYTES = 63,
 	TABLE_MAX = 256
 };
 
@@ -108,13 +108,6 @@ void options_print(const struct wq_option *table, size_t n, FILE *out)
 
 /* ---- is a table sound? ------------------------------------------------------------- */
 
-static bool is_name(const char *name)
-{
-	size_t len = strlen(name);
-	return len > 0 && len <= NAME_MAX_BYTES && name[0] >= 'a' && name[0] <= 'z' &&
-	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
-}
-
 static const char *fault_of_choices(const char *choices)
 {
 	int n = 1;
@@ -177,12 +170,11 @@ int options_check_table(const struct wq_option *table, size_t n, struct wq_err *
 		return err_set(err, -WQ_E_FORMAT, "%zu options but no table", n);
 	for (size_t i = 0; i < n; i++) {
 		const struct wq_option *o = &table[i];
-		if (!o->name || !is_name(o->name))
+		if (!o->name || !name_is_valid(o->name, strlen(o->name), NAME_LONG_MAX))
 			return err_set(err, -WQ_E_FORMAT,
 				"option %zu: its name '%.64s' is not of the form [a-z][a-z0-9-]*, "
-				"at most "
-				"%d bytes",
-				i, o->name ? o->name : "", NAME_MAX_BYTES);
+				"at most %d bytes",
+				i, o->name ? o->name : "", NAME_LONG_MAX);
 		const char *fault = fault_of(o);
 		if (fault)
 			return err_set(err, -WQ_E_FORMAT, "option '%s' %s", o->name, fault);

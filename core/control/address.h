@@ -8,5 +8,5 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* 0, or -ENAMETOOLONG. */
-int address_make(struct sockaddr_un *ret, int dir_fd, const char *name);
+/* CONTROL_NAME in the directory `dir_fd`.  0, or -ENAMETOOLONG. */
+int address_make(struct sockaddr_un *ret, int dir_fd);

@@ -38,12 +38,12 @@ static int check_peer(int fd, int dir_fd, struct wq_err *err)
 	return 0;
 }
 
-static int connect_to(int dir_fd, const char *name, int *ret, struct wq_err *err)
+static int connect_to(int dir_fd, int *ret, struct wq_err *err)
 {
 	struct sockaddr_un address;
-	int rc = address_make(&address, dir_fd, name);
+	int rc = address_make(&address, dir_fd);
 	if (rc < 0)
-		return err_set(err, rc, "cannot reach '%s'", name);
+		return err_set(err, rc, "cannot reach '%s'", CONTROL_NAME);
 	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err, -errno, "cannot make a socket");
@@ -133,10 +133,10 @@ static int converse(
 	return rc;
 }
 
-int control_ask(int dir_fd, const char *name, const char *what, struct buf *ret, struct wq_err *err)
+int control_ask(int dir_fd, const char *what, struct buf *ret, struct wq_err *err)
 {
 	auto_close int fd = -1;
-	int rc = connect_to(dir_fd, name, &fd, err);
+	int rc = connect_to(dir_fd, &fd, err);
 	if (rc < 0)
 		return rc;
 	struct buf message = { 0 };

@@ -17,6 +17,9 @@
 struct wq_err;
 struct control;
 
+/* The socket, in the root of the spool. */
+#define CONTROL_NAME "wq.sock"
+
 enum {
 	CONTROL_VERSION = 1,
 	CONTROL_ASK_MAX = 4096,
@@ -25,20 +28,21 @@ enum {
 	CONTROL_TIMEOUT_S = 5
 };
 
-/* Append the answer, one CBOR item of at most CONTROL_ANSWER_MAX bytes, to `ret`.  A failure
+/*
+ * Append the answer, one CBOR item of at most CONTROL_ANSWER_MAX bytes, to `ret`.  A failure
  * becomes an error answer: err->name, or where that is empty the name of the code, and err->text.
  */
 typedef int control_fn(void *arg, const char *what, struct buf *ret, struct wq_err *err);
 
 /*
- * Serve `name` in the directory `dir_fd`, replacing a dead socket (the caller holds the lock).
+ * Serve in the directory `dir_fd`, replacing a dead socket (the caller holds the lock).
  * 0; -WQ_E_LOCKED: somebody answers there; -EEXIST: what stands there is no socket; -errno.
  *
  * No client can hold the server up: nothing blocks, an answer that its client does not take closes
  * the connection, and at CONTROL_CONNECTIONS_MAX the one that was silent longest is closed.
  */
-int control_open(struct control **ret, struct loop *loop, int dir_fd, const char *name,
-	control_fn *fn, void *arg, struct wq_err *err);
+int control_open(struct control **ret, struct loop *loop, int dir_fd, control_fn *fn, void *arg,
+	struct wq_err *err);
 
 /* Close all connections and remove the socket, if it is still ours.  NULL is fine. */
 void control_close(struct control *c);
@@ -52,5 +56,4 @@ void control_close(struct control *c);
  *   -EPERM          the listener is neither root nor the owner of the directory
  *   -EINTR, -errno
  */
-int control_ask(
-	int dir_fd, const char *name, const char *what, struct buf *ret, struct wq_err *err);
+int control_ask(int dir_fd, const char *what, struct buf *ret, struct wq_err *err);

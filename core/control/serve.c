@@ -17,14 +17,14 @@
 
 enum {
 	BACKLOG = 64,
-	NAME_MAX_BYTES = 32,
 	PAUSE_S = 1
 };
 
 struct connection {
 	struct control *control;
 	struct loop_fd *source;
-	int fd;        /* -1: this place is free */
+	int fd;       /* -1: this place is free */
+	bool refused; /* a stranger's: told so when it asks, for what is unread at close is a reset */
 	uint64_t last; /* when it last said something, in turns of the counter below */
 };
 
@@ -35,7 +35,6 @@ struct control {
 	control_fn *fn;
 	void *arg;
 	int dir_fd, listen_fd;
-	char name[NAME_MAX_BYTES];
 	dev_t dev; /* which file our socket is, so that no other is removed */
 	ino_t ino;
 	uint64_t turn;
@@ -97,6 +96,11 @@ static void on_connection(void *arg, uint32_t events)
 		drop(c);
 		return;
 	}
+	if (c->refused) {
+		send_error(c, "not-allowed", "only the server's own user and root may ask it");
+		drop(c);
+		return;
+	}
 	c->last = ++c->control->turn;
 	struct wq_err err = { 0 };
 	char what[MESSAGE_WHAT_MAX + 1];
@@ -150,11 +154,7 @@ static void take(struct control *control, int fd)
 	drop(c);
 	c->fd = fd;
 	c->last = ++control->turn;
-	if (!may_ask(fd)) {
-		send_error(c, "not-allowed", "only the server's own user and root may ask it");
-		drop(c);
-		return;
-	}
+	c->refused = !may_ask(fd);
 	/* Best effort: a smaller buffer only makes large answers fail, with a sentence. */
 	int room = 2 * CONTROL_ANSWER_MAX;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
@@ -196,19 +196,20 @@ static void on_pause_over(void *arg)
 static int remove_dead(struct control *c, const struct sockaddr_un *address, struct wq_err *err)
 {
 	struct stat st;
-	if (fstatat(c->dir_fd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_set(err, -errno, "cannot look at '%s'", c->name);
+	if (fstatat(c->dir_fd, CONTROL_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0
+				       : err_set(err, -errno, "cannot look at '%s'", CONTROL_NAME);
 	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, -EEXIST, "'%s' is in the way and is no socket", c->name);
+		return err_set(err, -EEXIST, "'%s' is in the way and is no socket", CONTROL_NAME);
 	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_set(err, -errno, "cannot make a socket");
 	if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN)
-		return err_set(err, -WQ_E_LOCKED, "another process answers on '%s'", c->name);
+		return err_set(err, -WQ_E_LOCKED, "another process answers on '%s'", CONTROL_NAME);
 	if (errno != ECONNREFUSED)
-		return err_set(err, -errno, "cannot tell whether '%s' is in use", c->name);
-	if (unlinkat(c->dir_fd, c->name, 0) < 0 && errno != ENOENT)
-		return err_set(err, -errno, "cannot remove the dead socket '%s'", c->name);
+		return err_set(err, -errno, "cannot tell whether '%s' is in use", CONTROL_NAME);
+	if (unlinkat(c->dir_fd, CONTROL_NAME, 0) < 0 && errno != ENOENT)
+		return err_set(err, -errno, "cannot remove the dead socket '%s'", CONTROL_NAME);
 	return 0;
 }
 
@@ -216,29 +217,29 @@ static int bind_name(struct control *c, struct wq_err *err)
 {
 	struct sockaddr_un address;
 	struct stat st;
-	int rc = address_make(&address, c->dir_fd, c->name);
+	int rc = address_make(&address, c->dir_fd);
 	if (rc < 0)
-		return err_set(err, rc, "cannot serve '%s'", c->name);
+		return err_set(err, rc, "cannot serve '%s'", CONTROL_NAME);
 	c->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->listen_fd < 0)
 		return err_set(err, -errno, "cannot make a socket");
 	const struct sockaddr *sa = (const struct sockaddr *)&address;
 	if (bind(c->listen_fd, sa, sizeof address) < 0) {
 		if (errno != EADDRINUSE)
-			return err_set(err, -errno, "cannot make '%s'", c->name);
+			return err_set(err, -errno, "cannot make '%s'", CONTROL_NAME);
 		rc = remove_dead(c, &address, err);
 		if (rc < 0)
 			return rc;
 		if (bind(c->listen_fd, sa, sizeof address) < 0)
-			return err_set(err, -errno, "cannot make '%s'", c->name);
+			return err_set(err, -errno, "cannot make '%s'", CONTROL_NAME);
 	}
-	if (fstatat(c->dir_fd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_set(err, -errno, "cannot look at '%s'", c->name);
+	if (fstatat(c->dir_fd, CONTROL_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_set(err, -errno, "cannot look at '%s'", CONTROL_NAME);
 	c->dev = st.st_dev;
 	c->ino = st.st_ino;
 	/* Before listen nobody can have connected. */
-	if (fchmodat(c->dir_fd, c->name, 0600, 0) < 0 || listen(c->listen_fd, BACKLOG) < 0)
-		return err_set(err, -errno, "cannot serve '%s'", c->name);
+	if (fchmodat(c->dir_fd, CONTROL_NAME, 0600, 0) < 0 || listen(c->listen_fd, BACKLOG) < 0)
+		return err_set(err, -errno, "cannot serve '%s'", CONTROL_NAME);
 	return 0;
 }
 
@@ -250,25 +251,25 @@ static int serve(struct control *c, struct wq_err *err)
 	c->pause = loop_add_timer(c->loop, on_pause_over, c);
 	c->source = loop_add_fd(c->loop, c->listen_fd, EPOLLIN, on_listen, c);
 	if (!c->pause || !c->source)
-		return err_set(err, -errno, "cannot watch '%s'", c->name);
+		return err_set(err, -errno, "cannot watch '%s'", CONTROL_NAME);
 	return 0;
 }
 
-int control_open(struct control **ret, struct loop *loop, int dir_fd, const char *name,
-	control_fn *fn, void *arg, struct wq_err *err)
+int control_open(struct control **ret, struct loop *loop, int dir_fd, control_fn *fn, void *arg,
+	struct wq_err *err)
 {
 	struct control *c = calloc(1, sizeof *c);
 	if (!c)
-		return err_set(err, -ENOMEM, "cannot serve '%s'", name);
+		return err_set(err, -ENOMEM, "cannot serve '%s'", CONTROL_NAME);
 	c->loop = loop;
 	c->fn = fn;
 	c->arg = arg;
 	c->listen_fd = -1;
 	for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
 		c->connections[i] = (struct connection){ .control = c, .fd = -1 };
-	snprintf(c->name, sizeof c->name, "%s", name);
 	c->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
-	int rc = c->dir_fd < 0 ? err_set(err, -errno, "cannot serve '%s'", name) : serve(c, err);
+	int rc = c->dir_fd < 0 ? err_set(err, -errno, "cannot serve '%s'", CONTROL_NAME)
+			       : serve(c, err);
 	if (rc < 0)
 		control_close(c);
 	else
@@ -287,10 +288,10 @@ void control_close(struct control *c)
 	if (c->pause)
 		loop_del_timer(c->loop, c->pause);
 	struct stat st;
-	if (c->ino && fstatat(c->dir_fd, c->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (c->ino && fstatat(c->dir_fd, CONTROL_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		st.st_dev == c->dev && st.st_ino == c->ino)
 		(void)unlinkat(
-			c->dir_fd, c->name, 0); /* left behind, the next server replaces it */
+			c->dir_fd, CONTROL_NAME, 0); /* left behind, the next server replaces it */
 	fdio_close(&c->listen_fd);
 	fdio_close(&c->dir_fd);
 	buf_fini(&c->answer);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +37,6 @@ struct catcher {
 
 struct loop {
 	int epfd;
-	int wakefd;
 	bool running;   /* inside loop_run_once */
 	bool no_pwait2; /* the kernel does not have it */
 	LIST_HEAD(, loop_fd) fds;
@@ -163,25 +161,7 @@ static void run_timers(struct loop *l)
 	}
 }
 
-/* ---- wake-up and signals --------------------------------------------------------------------- */
-
-void loop_wake(struct loop *l)
-{
-	int saved = errno;
-	uint64_t one = 1;
-	ssize_t n = write(l->wakefd, &one, sizeof one);
-	(void)n; /* it fails only when the counter is full, and then the loop wakes anyway */
-	errno = saved;
-}
-
-static void on_wake(void *arg, uint32_t events)
-{
-	struct loop *l = arg;
-	(void)events;
-	uint64_t count;
-	while (read(l->wakefd, &count, sizeof count) < 0 && errno == EINTR)
-		;
-}
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static void on_signal(void *arg, uint32_t events)
 {
@@ -233,14 +213,9 @@ struct loop *loop_new(void)
 	LIST_INIT(&l->all_timers);
 	LIST_INIT(&l->catchers);
 	TAILQ_INIT(&l->due);
-	l->wakefd = -1;
 	l->epfd = epoll_create1(EPOLL_CLOEXEC);
-	if (l->epfd >= 0)
-		l->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (l->wakefd < 0 || !loop_add_fd(l, l->wakefd, EPOLLIN, on_wake, l)) {
-		int saved = errno;
-		loop_free(l);
-		errno = saved;
+	if (l->epfd < 0) {
+		free(l);
 		return NULL;
 	}
 	return l;
@@ -262,10 +237,7 @@ void loop_free(struct loop *l)
 		free(c);
 	}
 	heap_fini(&l->timers);
-	if (l->wakefd >= 0)
-		(void)close(l->wakefd);
-	if (l->epfd >= 0)
-		(void)close(l->epfd);
+	(void)close(l->epfd);
 	free(l);
 }
 

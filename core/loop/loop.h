@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * loop: sleep until something happens.  Descriptors (epoll, level-triggered), deadlines, a wake-up
- * from other threads and signals.  It knows nothing of what a descriptor means.  Callbacks may add
- * and remove any source, themselves included; none may run the loop again or free it.
+ * loop: sleep until something happens.  Descriptors (epoll, level-triggered), deadlines and signals.
+ * It knows nothing of what a descriptor means, and is one thread's: others wake it through a
+ * descriptor.  Callbacks may add and remove any source, themselves included; none may run the loop
+ * again or free it.
  */
 #pragma once
 
@@ -32,9 +33,6 @@ typedef void loop_timer_fn(void *arg);
 struct loop_timer *loop_add_timer(struct loop *l, loop_timer_fn *fn, void *arg);
 void loop_set_timer(struct loop *l, struct loop_timer *t, int64_t at_ns);
 void loop_del_timer(struct loop *l, struct loop_timer *t);
-
-/* End the wait of loop_run_once.  Calls merge.  [any-thread] [signal-safe] */
-void loop_wake(struct loop *l);
 
 /* Deliver these signals as calls; they are blocked for the process (call before threads start). */
 typedef void loop_signal_fn(void *arg, int signo);

@@ -6,8 +6,10 @@
 
 #include <elf.h>
 #include <endian.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
 	SEGMENTS_MAX = 128,      /* linkers make about ten */
@@ -92,9 +94,21 @@ static bool look_in_segment(int fd, const Elf64_Phdr *ph, struct wq_note *ret)
 	return find_note(notes, ph->p_filesz, ph->p_align == 8 ? 8 : 4, ret);
 }
 
+/* dlopen would map what is not there, and the first touch would be a SIGBUS. */
+static bool is_cut(const Elf64_Phdr *ph, const struct stat *st)
+{
+	uint64_t end;
+	return ph->p_type == PT_LOAD && (__builtin_add_overflow(ph->p_offset, ph->p_filesz, &end) ||
+						end > (uint64_t)st->st_size);
+}
+
 int elf_read_note(int fd, struct wq_note *ret, struct wq_err *err)
 {
 	Elf64_Ehdr header;
+	struct stat st;
+	bool found = false;
+	if (fstat(fd, &st) < 0)
+		return err_set(err, -errno, "cannot be looked at");
 	if (!read_at(fd, &header, sizeof header, 0))
 		return err_set(err, -WQ_E_REFUSED, "is not an ELF file");
 	int rc = check_header(&header, err);
@@ -106,12 +120,16 @@ int elf_read_note(int fd, struct wq_note *ret, struct wq_err *err)
 		if (__builtin_add_overflow(header.e_phoff, i * sizeof ph, &at) ||
 			!read_at(fd, &ph, sizeof ph, at))
 			return err_set(err, -WQ_E_REFUSED, "has damaged ELF program headers");
-		if (!look_in_segment(fd, &ph, ret))
+		if (is_cut(&ph, &st))
+			return err_set(err, -WQ_E_REFUSED, "is cut off: it ends within a segment");
+		if (found || !look_in_segment(fd, &ph, ret))
 			continue;
 		if (!memchr(ret->name, '\0', sizeof ret->name))
 			return err_set(err, -WQ_E_REFUSED, "has a damaged plugin note");
-		return 0;
+		found = true;
 	}
+	if (found)
+		return 0;
 	return err_set(err, -WQ_E_REFUSED,
 		"is no plugin of wq: it has no ELF note \"WQP\", which the macro WQ_PLUGIN makes");
 }

@@ -3,7 +3,6 @@
 
 #include "base/err.h"
 #include "base/time.h"
-#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,11 +33,6 @@ static const struct {
 	[INSTANCE_STRIKE_WATCH] = { "bad-watch", true },
 	[INSTANCE_STRIKE_LEFTOVER] = { "leftover", true },
 };
-
-const char *instance_strike_name(enum instance_strike kind)
-{
-	return kinds[kind].name;
-}
 
 bool guard_is_loop_thread(const struct instance *i)
 {
@@ -114,32 +108,16 @@ void guard_strike(
 	pthread_mutex_unlock(&i->lock);
 
 	char line[LOG_TEXT_MAX + 1];
-	snprintf(line, sizeof line, "plugin misbehaving: task manager '%s' (plugin '%s'): %s: %s",
-		i->name, i->plugin->desc.name, op, what);
+	snprintf(line, sizeof line, "plugin '%s' is misbehaving (%s): %s: %s", i->plugin->desc.name,
+		kinds[kind].name, op, what);
 	host_log(i, &i->strike_bucket, WQ_LOG_WARN, 0, line);
 	if (!quarantine)
 		return;
 	snprintf(line, sizeof line,
-		"task manager '%s' (plugin '%s') is quarantined after %d faults in ten minutes: "
-		"nothing new starts in it until the server is started again",
-		i->name, i->plugin->desc.name, INSTANCE_MAX_STRIKES);
-	i->events.log(i->events.arg, i, WQ_LOG_ERR, 0, line);
-}
-
-void guard_clean_text(char *text)
-{
-	size_t len = strlen(text);
-	for (size_t at = 0; at < len;) {
-		size_t n = utf8_char_len(text + at, len - at);
-		unsigned char c = (unsigned char)text[at];
-		if (n == 0)
-			text[at] = '?';
-		else if (c < 0x20 || c == 0x7f)
-			text[at] = ' ';
-		else if (utf8_is_deceptive(text + at, n))
-			memset(text + at, '?', n);
-		at += n ? n : 1;
-	}
+		"quarantined after %d faults of plugin '%s' in ten minutes: nothing new starts "
+		"until the server is started again",
+		INSTANCE_MAX_STRIKES, i->plugin->desc.name);
+	i->events.log(i->events.arg, i, WQ_LOG_ERR, NULL, line);
 }
 
 bool guard_is_error_name(const char *name, size_t max)

@@ -2,6 +2,7 @@
 #include "plugin/instance_priv.h"
 
 #include "base/time.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,25 +43,27 @@ static void say_dropped(struct instance *i, uint64_t dropped)
 	if (dropped == 0)
 		return;
 	snprintf(text, sizeof text, "%llu messages dropped", (unsigned long long)dropped);
-	i->events.log(i->events.arg, i, WQ_LOG_WARN, 0, text);
+	i->events.log(i->events.arg, i, WQ_LOG_WARN, NULL, text);
 }
 
 void host_log(struct instance *i, struct bucket *b, int level, wq_tid tid, const char *text)
 {
-	char line[LOG_TEXT_MAX + 1];
+	char line[LOG_TEXT_MAX + 1], id[LOG_ID_MAX + 1] = "";
 	pthread_mutex_lock(&i->lock);
 	bool passes = bucket_take(b, time_mono_ns());
 	uint64_t dropped = passes ? b->dropped : 0;
 	if (passes)
 		b->dropped = 0;
-	const struct task *t = tid ? task_table_find(&i->tasks, tid) : NULL;
-	snprintf(line, sizeof line, "%s%s%s", t ? t->info.id : "", t ? ": " : "", text);
+	const struct plugin_task *t = tid ? task_table_find(&i->tasks, tid) : NULL;
+	if (t)
+		snprintf(id, sizeof id, "%s", t->info.id);
 	pthread_mutex_unlock(&i->lock);
 	say_dropped(i, dropped);
 	if (!passes)
 		return;
-	guard_clean_text(line);
-	i->events.log(i->events.arg, i, level, tid, line);
+	snprintf(line, sizeof line, "%s", text);
+	utf8_clean(line);
+	i->events.log(i->events.arg, i, level, id[0] ? id : NULL, line);
 }
 
 /* A plugin that floods and then falls silent would never tell how much was dropped. */
@@ -126,10 +129,10 @@ static void service_progress(wq_host_ctx *ctx, wq_tid tid, int32_t permille, con
 	struct instance *i = ctx->instance;
 	char clean[PROGRESS_TEXT_MAX + 1];
 	snprintf(clean, sizeof clean, "%s", text ? text : "");
-	guard_clean_text(clean);
+	utf8_clean(clean);
 	pthread_mutex_lock(&i->lock);
 	/* A thread may report on a task that the loop has just taken back: nothing to say. */
-	struct task *t = task_table_find(&i->tasks, tid);
+	struct plugin_task *t = task_table_find(&i->tasks, tid);
 	if (t) {
 		t->permille = permille < 0 ? -1 : permille > 1000 ? 1000 : permille;
 		memcpy(t->progress, clean, sizeof clean);
@@ -141,7 +144,7 @@ int32_t instance_progress(struct instance *i, wq_tid tid, char *ret_text, size_t
 {
 	int32_t permille = -1;
 	pthread_mutex_lock(&i->lock);
-	const struct task *t = task_table_find(&i->tasks, tid);
+	const struct plugin_task *t = task_table_find(&i->tasks, tid);
 	if (t)
 		permille = t->permille;
 	snprintf(ret_text, size, "%s", t ? t->progress : "");
@@ -159,7 +162,7 @@ static int64_t service_clock_ns(wq_host_ctx *ctx)
 
 static void on_ready(void *arg, uint32_t events)
 {
-	const struct watch *w = arg;
+	const struct plugin_watch *w = arg;
 	struct instance *i = w->instance;
 	if (i->state != INSTANCE_STARTED && i->state != INSTANCE_STOPPED)
 		return;
@@ -178,9 +181,9 @@ static bool is_on_loop(struct instance *i, const char *service)
 	return false;
 }
 
-static struct watch *find_watch(struct instance *i, const char *service, uint64_t id)
+static struct plugin_watch *find_watch(struct instance *i, const char *service, uint64_t id)
 {
-	struct watch *w;
+	struct plugin_watch *w;
 	LIST_FOREACH(w, &i->watches, link)
 	if (w->id == id)
 		return w;
@@ -203,7 +206,7 @@ static uint64_t service_watch(wq_host_ctx *ctx, int32_t fd, uint32_t events)
 		guard_strike(i, INSTANCE_STRIKE_WATCH, "watch", "%s", wrong);
 		return 0;
 	}
-	struct watch *w = calloc(1, sizeof *w);
+	struct plugin_watch *w = calloc(1, sizeof *w);
 	if (!w)
 		return 0;
 	w->instance = i;
@@ -222,11 +225,11 @@ static int32_t service_rewatch(wq_host_ctx *ctx, uint64_t watch, uint32_t events
 	struct instance *i = ctx->instance;
 	if (!is_on_loop(i, "rewatch"))
 		return -WQ_E_THREAD;
-	struct watch *w = find_watch(i, "rewatch", watch);
+	struct plugin_watch *w = find_watch(i, "rewatch", watch);
 	return w ? loop_mod_fd(i->loop, w->src, events & WATCH_EVENTS) : -WQ_E_UNKNOWN;
 }
 
-static void drop_watch(struct instance *i, struct watch *w)
+static void drop_watch(struct instance *i, struct plugin_watch *w)
 {
 	LIST_REMOVE(w, link);
 	loop_del_fd(i->loop, w->src);
@@ -238,7 +241,7 @@ static void service_unwatch(wq_host_ctx *ctx, uint64_t watch)
 	struct instance *i = ctx->instance;
 	if (!is_on_loop(i, "unwatch"))
 		return;
-	struct watch *w = find_watch(i, "unwatch", watch);
+	struct plugin_watch *w = find_watch(i, "unwatch", watch);
 	if (w)
 		drop_watch(i, w);
 }

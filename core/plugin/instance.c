@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ static void clean_err(struct wq_err *said, const char *fallback)
 	said->text[sizeof said->text - 1] = '\0';
 	if (said->name[0] && !guard_is_error_name(said->name, sizeof said->name - 1))
 		snprintf(said->name, sizeof said->name, "plugin-error");
-	guard_clean_text(said->text);
+	utf8_clean(said->text);
 	if (!said->text[0])
 		snprintf(said->text, sizeof said->text, "%s", fallback);
 }
@@ -122,8 +123,8 @@ static int call_create(struct instance *i, struct wq_err *err)
 	clean_err(&said, "create failed");
 	if (rc > 0)
 		rc = -WQ_E_FAULT;
-	err_set_name(err, -WQ_E_FAULT, said.name, "task manager '%s' (plugin '%s'): %s", i->name,
-		i->plugin->desc.name, said.text);
+	err_set_name(
+		err, -WQ_E_FAULT, said.name, "plugin '%s': %s", i->plugin->desc.name, said.text);
 	if (err)
 		err->code = rc;
 	return rc;
@@ -135,7 +136,7 @@ int instance_new(struct instance **ret, const struct plugin *p, const char *name
 {
 	struct instance *i = calloc(1, sizeof *i);
 	if (!i)
-		return err_set(err, -ENOMEM, "task manager '%s'", name);
+		return err_set(err, -ENOMEM, "plugin '%s'", p->desc.name);
 	*i = (struct instance){ .plugin = p,
 		.loop = loop,
 		.result_limit = result_limit,
@@ -146,7 +147,7 @@ int instance_new(struct instance **ret, const struct plugin *p, const char *name
 	LIST_INIT(&i->watches);
 	int rc = allocate(i, name);
 	if (rc < 0) {
-		err_set(err, rc, "task manager '%s'", name);
+		err_set(err, rc, "plugin '%s'", p->desc.name);
 	} else {
 		wq_check((values ? values->n : 0) == p->desc.n_options);
 		i->config = (struct wq_config){ .struct_size = sizeof i->config,
@@ -210,16 +211,6 @@ void instance_free(struct instance *i)
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
-
-const char *instance_name(const struct instance *i)
-{
-	return i->name;
-}
-
-const struct plugin *instance_plugin(const struct instance *i)
-{
-	return i->plugin;
-}
 
 bool instance_is_quarantined(const struct instance *i)
 {
@@ -302,10 +293,10 @@ int instance_validate(struct instance *i, const struct instance_task *task, stru
 }
 
 /* In the table before start_task: a thread of the plugin may log about it at once. */
-static struct task *add_task(struct instance *i, const struct instance_task *task)
+static struct plugin_task *add_task(struct instance *i, const struct instance_task *task)
 {
 	struct wq_task info = to_wq_task(task);
-	struct task *t = task_new(&info, i->plugin->desc.task_size);
+	struct plugin_task *t = task_new(&info, i->plugin->desc.task_size);
 	if (!t)
 		return NULL;
 	t->ref = task->ref;
@@ -318,7 +309,7 @@ static struct task *add_task(struct instance *i, const struct instance_task *tas
 	return NULL;
 }
 
-static void remove_task(struct instance *i, struct task *t)
+static void remove_task(struct instance *i, struct plugin_task *t)
 {
 	pthread_mutex_lock(&i->lock);
 	task_table_remove(&i->tasks, t);
@@ -354,7 +345,7 @@ int instance_start_task(struct instance *i, const struct instance_task *task, wq
 		return err_set(err, -WQ_E_REFUSED, "task manager '%s' is quarantined", i->name);
 	if (i->state != INSTANCE_STARTED)
 		return err_set(err, -WQ_E_STATE, "task manager '%s' does not run", i->name);
-	struct task *t = add_task(i, task);
+	struct plugin_task *t = add_task(i, task);
 	if (!t)
 		return err_set(err, -ENOMEM, "task manager '%s'", i->name);
 
@@ -377,7 +368,7 @@ int instance_start_task(struct instance *i, const struct instance_task *task, wq
 int instance_terminate(struct instance *i, wq_tid tid, uint32_t how)
 {
 	struct wq_err said;
-	const struct task *t = task_table_find(&i->tasks, tid);
+	const struct plugin_task *t = task_table_find(&i->tasks, tid);
 	if (!t)
 		return -WQ_E_UNKNOWN;
 	guard_enter(i, "terminate");
@@ -468,7 +459,7 @@ static void clean_outcome(struct instance *i, struct wq_outcome *o)
 	snprintf(i->outcome_error, sizeof i->outcome_error, "%s", error);
 	snprintf(i->outcome_text, sizeof i->outcome_text, "%s",
 		o->text && *o->text ? o->text : outcomes[o->how].text);
-	guard_clean_text(i->outcome_text);
+	utf8_clean(i->outcome_text);
 	o->error = i->outcome_error;
 	o->text = i->outcome_text;
 }
@@ -524,7 +515,7 @@ static int reap_one(struct instance *i, struct wq_outcome *o)
 		(void)fault(i, "reap", rc, empty_err(&said), NULL);
 		return 0;
 	}
-	struct task *t = task_table_find(&i->tasks, o->tid);
+	struct plugin_task *t = task_table_find(&i->tasks, o->tid);
 	if (!t) {
 		refuse_outcome(i, o->tid);
 		return -1;

@@ -4,7 +4,7 @@
  *
  * The host believes nothing that a plugin says without a check: right thread, right state, known
  * task, given back once, well-formed result of allowed size, time taken.  A breach is a strike: a
- * log line that names task manager, operation and rule, and a counter.  After INSTANCE_MAX_STRIKES
+ * log line that names plugin, operation and rule, and a counter.  After INSTANCE_MAX_STRIKES
  * in ten minutes the instance is quarantined: nothing new starts, what runs may still end.
  */
 #pragma once
@@ -36,7 +36,6 @@ enum instance_strike {
 	INSTANCE_STRIKE_LEFTOVER,       /* destroy left something behind */
 	INSTANCE_STRIKE_MAX
 };
-const char *instance_strike_name(enum instance_strike kind); /* "slow", for metrics */
 
 /* What the host of the host does; all on the loop thread but `log`. */
 struct instance_events {
@@ -45,16 +44,18 @@ struct instance_events {
 	 * inside an operation or of a function below. */
 	void (*touched)(void *arg, struct instance *i);
 	/*
-	 * From any thread, also from inside an operation: call nothing of this instance.  `tid` 0:
-	 * about no task.  `text` is one clean line; for a running task it begins with its id.
+	 * From any thread, also from inside an operation: call nothing of this instance.  `id` is
+	 * that of the request whose running task it is about, NULL: about none.  `text` is one
+	 * clean line, and does not name the task manager.
 	 */
-	void (*log)(void *arg, struct instance *i, int level, wq_tid tid, const char *text);
+	void (*log)(void *arg, struct instance *i, int level, const char *id, const char *text);
 };
 
 /*
  * Make an instance: state allocated, create called with `values` (borrowed until instance_free;
  * NULL where the plugin has no options).  The thread that calls is the loop's from then on.
- * `loop` NULL: for --check; it cannot be started.  Failures carry the plugin's sentence.
+ * `loop` NULL: for --check; it cannot be started.  Failures name the plugin and carry its sentence;
+ * those of all other functions name the task manager as well.
  */
 int instance_new(struct instance **ret, const struct plugin *p, const char *name,
 	const struct option_values *values, struct loop *loop, size_t result_limit,
@@ -63,8 +64,6 @@ int instance_start(struct instance *i, struct wq_err *err);
 int instance_stop(struct instance *i, uint32_t how); /* WQ_STOP_... */
 void instance_free(struct instance *i);              /* calls destroy */
 
-const char *instance_name(const struct instance *i);
-const struct plugin *instance_plugin(const struct instance *i);
 bool instance_is_quarantined(const struct instance *i);
 uint64_t instance_strikes(struct instance *i); /* since it was made, all kinds together */
 uint64_t instance_strikes_of(struct instance *i, enum instance_strike kind);

@@ -15,6 +15,7 @@
 enum {
 	RECENT_MAX = 64, /* given-back tasks that are remembered, to tell "twice" from "unknown" */
 	LOG_TEXT_MAX = 1023,
+	LOG_ID_MAX = 63,
 };
 
 struct wq_host_ctx {
@@ -28,11 +29,11 @@ enum instance_state {
 	INSTANCE_FAILED, /* start did not succeed: only destroy may follow */
 };
 
-struct watch {
+struct plugin_watch {
 	uint64_t id;
 	struct instance *instance;
 	struct loop_fd *src;
-	LIST_ENTRY(watch) link;
+	LIST_ENTRY(plugin_watch) link;
 };
 
 /* So many at once, so many a second. */
@@ -60,17 +61,17 @@ struct instance {
 	const char *op; /* the operation we are inside of, or NULL */
 	int64_t op_began_ns;
 	int64_t slow_quiet_until_ns;
-	struct task *reaped; /* its state may hold what the last outcome points at */
+	struct plugin_task *reaped; /* its state may hold what the last outcome points at */
 	wq_tid recent[RECENT_MAX];
 	size_t n_recent;
 	int32_t promised; /* starts that the last has_capacity still covers */
-	LIST_HEAD(, watch) watches;
+	LIST_HEAD(, plugin_watch) watches;
 	uint64_t last_watch;
 	struct loop_timer *ticker;
 	int wakefd;
 	struct loop_fd *wake_src;
-	char outcome_error[48];
-	char outcome_text[448];
+	char outcome_error[WQ_ERR_NAME_SIZE];
+	char outcome_text[WQ_ERR_TEXT_SIZE];
 
 	atomic_bool wake_pending;
 	atomic_bool quarantined;
@@ -95,8 +96,6 @@ bool guard_is_loop_thread(const struct instance *i);
 void guard_strike(struct instance *i, enum instance_strike kind, const char *op, const char *fmt,
 	...) __attribute__((format(printf, 4, 5)));
 
-/* Make `text` one line of UTF-8 in place. */
-void guard_clean_text(char *text);
 /* Is it [a-z0-9.-]+ of at most `max` bytes? */
 bool guard_is_error_name(const char *name, size_t max);
 

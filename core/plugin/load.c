@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/fdio.h"
+#include "base/name.h"
 #include "config/options.h"
 #include "plugin/elf.h"
 
@@ -17,7 +18,6 @@
 #include <unistd.h>
 
 enum {
-	NAME_MAX_BYTES = 63,
 	DESCRIPTOR_MAX_BYTES = 65536,
 	OPTION_MAX_BYTES = 4096,
 	OPTIONS_MAX = 256,
@@ -46,8 +46,7 @@ struct file {
 
 static bool is_plugin_name(const char *s)
 {
-	size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
-	return s[0] >= 'a' && s[0] <= 'z' && s[len] == '\0' && len <= NAME_MAX_BYTES;
+	return name_is_valid(s, strlen(s), NAME_LONG_MAX);
 }
 
 static int open_file(const char *path)
@@ -108,7 +107,7 @@ static int find_file(struct file *f, const char *const *dirs, struct wq_err *err
 		return err_set(err, -WQ_E_REFUSED,
 			"'%s' is not the name of a plugin: a name is [a-z][a-z0-9-]*, at most %d "
 			"bytes, and a path has a '/'",
-			f->name, NAME_MAX_BYTES);
+			f->name, NAME_LONG_MAX);
 	} else {
 		int rc = find_in_dirs(f, dirs, err);
 		if (rc < 0)
@@ -153,8 +152,7 @@ static int check_abi(const struct file *f, struct wq_err *err)
 	if (n->abi_minor > WQ_ABI_MINOR)
 		return err_set(err, -WQ_E_UNSUPPORTED,
 			"plugin '%s' is built for plugin ABI %u.%u, this server has %u.%u: it "
-			"needs "
-			"a newer server, or compile it with this server's <wq/plugin.h>",
+			"needs a newer server, or compile it with this server's <wq/plugin.h>",
 			f->path, n->abi_major, n->abi_minor, WQ_ABI_MAJOR, WQ_ABI_MINOR);
 	return 0;
 }
@@ -227,7 +225,7 @@ static int check_name(const struct file *f, const struct wq_plugin *d, struct wq
 		return broken(f, err,
 			"its name must be [a-z][a-z0-9-]*, at most %d bytes, the same in its note "
 			"and its descriptor",
-			NAME_MAX_BYTES);
+			NAME_LONG_MAX);
 	if (strncmp(d->name, file, len) != 0 || d->name[len] != '\0')
 		return broken(
 			f, err, "it calls itself '%s': the file must be %s.so", d->name, d->name);

@@ -21,9 +21,9 @@ static const char *add_text(char **to, const char *text)
 	return copy;
 }
 
-struct task *task_new(const struct wq_task *info, uint32_t state_size)
+struct plugin_task *task_new(const struct wq_task *info, uint32_t state_size)
 {
-	struct task *t = calloc(1, sizeof *t);
+	struct plugin_task *t = calloc(1, sizeof *t);
 	if (!t)
 		return NULL;
 	t->info = *info;
@@ -45,7 +45,7 @@ struct task *task_new(const struct wq_task *info, uint32_t state_size)
 	return t;
 }
 
-void task_free(struct task *t)
+void task_free(struct plugin_task *t)
 {
 	if (!t)
 		return;
@@ -55,7 +55,7 @@ void task_free(struct task *t)
 }
 
 /* Numbers come one after the other, so the number itself spreads well. */
-static struct task **slot_of(const struct task_table *tt, wq_tid tid)
+static struct plugin_task **slot_of(const struct task_table *tt, wq_tid tid)
 {
 	return &tt->slots[tid & (tt->n_slots - 1)];
 }
@@ -67,9 +67,9 @@ static int grow(struct task_table *tt)
 	if (!wider.slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < tt->n_slots; i++) {
-		for (struct task *t = tt->slots[i], *next; t; t = next) {
+		for (struct plugin_task *t = tt->slots[i], *next; t; t = next) {
 			next = t->next;
-			struct task **slot = slot_of(&wider, t->info.tid);
+			struct plugin_task **slot = slot_of(&wider, t->info.tid);
 			t->next = *slot;
 			*slot = t;
 		}
@@ -80,30 +80,30 @@ static int grow(struct task_table *tt)
 	return 0;
 }
 
-int task_table_add(struct task_table *tt, struct task *t)
+int task_table_add(struct task_table *tt, struct plugin_task *t)
 {
 	if (tt->n == tt->n_slots && grow(tt) < 0)
 		return -ENOMEM;
-	struct task **slot = slot_of(tt, t->info.tid);
+	struct plugin_task **slot = slot_of(tt, t->info.tid);
 	t->next = *slot;
 	*slot = t;
 	tt->n++;
 	return 0;
 }
 
-struct task *task_table_find(const struct task_table *tt, wq_tid tid)
+struct plugin_task *task_table_find(const struct task_table *tt, wq_tid tid)
 {
 	if (tt->n_slots == 0)
 		return NULL;
-	struct task *t = *slot_of(tt, tid);
+	struct plugin_task *t = *slot_of(tt, tid);
 	while (t && t->info.tid != tid)
 		t = t->next;
 	return t;
 }
 
-void task_table_remove(struct task_table *tt, struct task *t)
+void task_table_remove(struct task_table *tt, struct plugin_task *t)
 {
-	struct task **p = slot_of(tt, t->info.tid);
+	struct plugin_task **p = slot_of(tt, t->info.tid);
 	while (*p != t)
 		p = &(*p)->next;
 	*p = t->next;
@@ -114,7 +114,7 @@ void task_table_remove(struct task_table *tt, struct task *t)
 void task_table_fini(struct task_table *tt)
 {
 	for (size_t i = 0; i < tt->n_slots; i++) {
-		for (struct task *t = tt->slots[i], *next; t; t = next) {
+		for (struct plugin_task *t = tt->slots[i], *next; t; t = next) {
 			next = t->next;
 			task_free(t);
 		}

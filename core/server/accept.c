@@ -25,9 +25,22 @@ void accept_carry_out(struct server *s, const struct sched_decision *d)
 		sched_accepted(s->sched, d->id, time_mono_ns());
 		return;
 	}
-	if (rc == -EEXIST)
-		set_aside(s, from, ID_TEXT(d->id), "duplicate-id", "another request has this id");
-	else if (rc != -ENOENT) /* ENOENT: its client has withdrawn it */
-		set_aside(s, from, ID_TEXT(d->id), "unmovable", strerror(-rc));
+	switch (rc) {
+	case -ENOENT: /* its client has withdrawn it */
+		break;
+	case -EEXIST:
+		(void)set_aside(
+			s, from, ID_TEXT(d->id), "duplicate-id", "another request has this id");
+		break;
+	case -EACCES: /* a directory of another user; it cannot be moved, and will never be */
+	case -EPERM:
+	case -EISDIR:
+		(void)set_aside(s, from, ID_TEXT(d->id), "unmovable", strerror(-rc));
+		break;
+	default:
+		log_err("%s: cannot be accepted, trying again: %s", ID_TEXT(d->id), strerror(-rc));
+		pass_defer(s, d);
+		return;
+	}
 	sched_dropped(s->sched, d->id);
 }

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "control/control.h"
 
 #include <wq/cbor.h>
 
@@ -14,16 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* An answer must fit into one message, whatever runs. */
+/* An answer must fit into one message, whatever runs; the rest of it is left this much. */
 enum {
-	MAX_RUNNING_SHOWN = 500
+	RUNNING_MAX_BYTES = CONTROL_ANSWER_MAX - 64 * 1024
 };
-
-static void put_pair(struct wq_cbor_out *out, const char *key, const char *value)
-{
-	wq_cbor_put_text(out, key);
-	wq_cbor_put_text(out, value);
-}
 
 static void put_number(struct wq_cbor_out *out, const char *key, int64_t value)
 {
@@ -45,12 +40,12 @@ static void put_task_manager(const struct server *s, uint32_t i, struct wq_cbor_
 	sched_tm_state(s->sched, i, time_mono_ns(), &state);
 	bool quarantined = instance_is_quarantined(tm->instance);
 	wq_cbor_put_map(out, 7);
-	put_pair(out, "name", tm->config->name);
-	put_pair(out, "plugin", tm->plugin->desc.name);
+	wq_cbor_put_pair(out, "name", tm->config->name);
+	wq_cbor_put_pair(out, "plugin", tm->plugin->desc.name);
 	put_number(out, "max-running", tm->config->max_running);
 	put_number(out, "running", state.running);
 	put_number(out, "waiting", state.waiting);
-	put_pair(out, "why", quarantined ? "quarantined" : whys[state.why]);
+	wq_cbor_put_pair(out, "why", quarantined ? "quarantined" : whys[state.why]);
 	put_number(out, "strikes", (int64_t)instance_strikes(tm->instance));
 }
 
@@ -60,14 +55,13 @@ static void put_running(const struct server *s, const struct task *task, struct 
 	int32_t permille =
 		instance_progress(s->tms[task->tm].instance, task->tid, text, sizeof text);
 	wq_cbor_put_map(out, 7);
-	put_pair(out, "id", ID_TEXT(task->id));
-	put_pair(out, "task-manager", s->tms[task->tm].config->name);
-	put_pair(out, "label", task->label);
-	put_pair(out, "key", task->key);
-	put_number(
-		out, "since-us", time_wall_us() - (time_mono_ns() - task->started_ns) / NS_PER_US);
+	wq_cbor_put_pair(out, "id", ID_TEXT(task->id));
+	wq_cbor_put_pair(out, "task-manager", s->tms[task->tm].config->name);
+	wq_cbor_put_pair(out, "label", task->label);
+	wq_cbor_put_pair(out, "key", task->key);
+	put_number(out, "since-us", time_wall_us_at(task->started_ns));
 	put_number(out, "permille", permille);
-	put_pair(out, "progress", text);
+	wq_cbor_put_pair(out, "progress", text);
 }
 
 static int answer_status(const struct server *s, struct buf *ret)
@@ -77,21 +71,20 @@ static int answer_status(const struct server *s, struct buf *ret)
 	uint64_t shown = 0;
 	wq_cbor_out_init(&running);
 	for (const struct task *t = tasks_next(&s->tasks, 0); t; t = tasks_next(&s->tasks, t->ref))
-		if (t->started_ns && !t->ended_ns && shown < MAX_RUNNING_SHOWN) {
+		if (t->started_ns && !t->ended_ns && running.len < RUNNING_MAX_BYTES) {
 			put_running(s, t, &running);
 			shown++;
 		}
 	wq_cbor_out_init(&out);
 	wq_cbor_put_map(&out, 12);
-	put_pair(&out, "version", WQ_VERSION);
+	wq_cbor_put_pair(&out, "version", WQ_VERSION);
 	put_number(&out, "pid", getpid());
 	put_number(&out, "started-us", s->started_us);
 	wq_cbor_put_text(&out, "accepting");
 	wq_cbor_put_bool(&out, !s->directory_moved);
-	put_pair(&out, "reason",
-		s->directory_moved ? "a state directory was moved under the server" : "");
-	put_pair(&out, "durability", s->config.durability);
-	put_pair(&out, "config", s->config.file);
+	wq_cbor_put_pair(&out, "reason", page_reason(s));
+	wq_cbor_put_pair(&out, "durability", s->config.durability);
+	wq_cbor_put_pair(&out, "config", s->config.file);
 	put_number(&out, "requested", c.seen);
 	put_number(&out, "unsorted", c.unsorted);
 	put_number(&out, "n-running", c.running);

@@ -12,23 +12,21 @@
 #include <errno.h>
 #include <string.h>
 
-void set_aside(struct server *s, int dir_fd, const char *name, const char *error, const char *text)
+int set_aside(struct server *s, int dir_fd, const char *name, const char *error, const char *text)
 {
 	uint8_t why[512];
 	struct wq_cbor_out out;
 	wq_cbor_out_fixed(&out, why, sizeof why);
 	wq_cbor_put_map(&out, 2);
-	wq_cbor_put_text(&out, "text");
-	wq_cbor_put_text(&out, text);
-	wq_cbor_put_text(&out, "error");
-	wq_cbor_put_text(&out, error);
+	wq_cbor_put_pair(&out, "text", text);
+	wq_cbor_put_pair(&out, "error", error);
 	int rc = quarantine_put(&s->spool, dir_fd, name, why, out.len);
-	if (rc == -ENOENT)
-		return;
-	metrics_count(&s->metrics, METRICS_QUARANTINED);
-	if (rc < 0)
+	if (rc == 0) {
+		metrics_count(&s->metrics, METRICS_QUARANTINED);
+		log_warn("%s: %s; moved to quarantine", name, text);
+	} else if (rc != -ENOENT) {
 		log_warn("%s: %s; cannot be moved to quarantine, leaving it: %s", name, text,
 			strerror(-rc));
-	else
-		log_warn("%s: %s; moved to quarantine", name, text);
+	}
+	return rc;
 }

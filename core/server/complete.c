@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "spool/complete.h"
+#include "spool/move.h"
 
 #include <wq/cbor.h>
 
@@ -15,22 +16,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The wall clock is for people only, so it is derived from the clock that measures. */
-static int64_t wall_us(int64_t at_ns, int64_t now_ns, int64_t now_us)
-{
-	return at_ns == 0 ? 0 : now_us - (now_ns - at_ns) / NS_PER_US;
-}
-
 static int encode(const struct server *s, const struct task *task, struct buf *ret)
 {
-	int64_t now_ns = time_mono_ns(), now_us = time_wall_us();
 	struct result r = { .status = task->status,
 		.attempt = task->attempt,
 		.code = task->code,
 		.signal = task->signal,
 		.uid = task->uid,
 		.payload = { task->payload.data, task->payload.len } };
-	int64_t ended_ns = task->ended_ns ? task->ended_ns : now_ns;
+	int64_t ended_ns = task->ended_ns ? task->ended_ns : time_mono_ns();
 	reqid_format(task->id, r.id);
 	if (task->tm >= 0) {
 		const struct wq_plugin *desc = &s->tms[task->tm].plugin->desc;
@@ -42,9 +36,9 @@ static int encode(const struct server *s, const struct task *task, struct buf *r
 	snprintf(r.label, sizeof r.label, "%s", task->label);
 	snprintf(r.error, sizeof r.error, "%s", task->error);
 	snprintf(r.text, sizeof r.text, "%s", task->text);
-	r.accepted_us = wall_us(task->accepted_ns, now_ns, now_us);
-	r.started_us = wall_us(task->started_ns, now_ns, now_us);
-	r.ended_us = wall_us(ended_ns, now_ns, now_us);
+	r.accepted_us = time_wall_us_at(task->accepted_ns);
+	r.started_us = time_wall_us_at(task->started_ns);
+	r.ended_us = time_wall_us_at(ended_ns);
 	if (task->accepted_ns)
 		r.waiting_ns = (task->started_ns ? task->started_ns : ended_ns) - task->accepted_ns;
 	if (task->started_ns)
@@ -58,10 +52,8 @@ static void explain(const struct task *task, struct wq_cbor_out *out)
 	wq_cbor_put_map(out, 3);
 	wq_cbor_put_text(out, "uid");
 	wq_cbor_put_uint(out, task->uid);
-	wq_cbor_put_text(out, "text");
-	wq_cbor_put_text(out, task->text);
-	wq_cbor_put_text(out, "error");
-	wq_cbor_put_text(out, task->error);
+	wq_cbor_put_pair(out, "text", task->text);
+	wq_cbor_put_pair(out, "error", task->error);
 }
 
 static void count(struct server *s, const struct task *task)
@@ -79,22 +71,21 @@ static void count(struct server *s, const struct task *task)
 void complete_carry_out(struct server *s, const struct sched_decision *d)
 {
 	struct task *task = tasks_get(&s->tasks, d->ref);
-	struct buf bytes = { 0 };
 	struct wq_err err = { 0 };
 	uint8_t why[768];
 	struct wq_cbor_out out;
 	wq_cbor_out_fixed(&out, why, sizeof why);
 	if (task->set_aside)
 		explain(task, &out);
-	int rc = encode(s, task, &bytes);
+	int rc = task->result.len > 0 ? 0 : encode(s, task, &task->result);
 	if (rc == 0)
-		rc = complete_publish(&s->spool, d->id, bytes.data, bytes.len,
+		rc = complete_publish(&s->spool, d->id, task->result.data, task->result.len,
 			task->set_aside ? why : NULL, out.len, &err);
-	buf_fini(&bytes);
-	if (rc < 0 && rc != -EEXIST && rc != -ENOENT) {
+	bool gone = rc == -ENOENT && move_find(&s->spool, d->id) != SPOOL_RUNNING;
+	if (rc < 0 && rc != -EEXIST && !gone) {
 		log_err("%s: cannot publish its result, keeping it and trying again: %s",
 			ID_TEXT(d->id), err.text);
-		sched_defer(s->sched, d->id, time_after(time_mono_ns(), NS_PER_S));
+		pass_defer(s, d);
 		return;
 	}
 	if (rc < 0)

@@ -97,7 +97,7 @@ static int read_builtin(struct config *ret, struct problems *p)
 	else
 		snprintf(state, sizeof state, "%s/.local/state", home ? home : "");
 	snprintf(text, sizeof text, builtin_config, state);
-	return config_read_text(text, "the built-in configuration", "/", ret, p);
+	return config_read_text(text, "", "/", ret, p);
 }
 
 static void make_builtin_parents(const char *spool)
@@ -111,33 +111,49 @@ static void make_builtin_parents(const char *spool)
 	}
 }
 
-/* A server that is run from where it was built finds the plugins that were built with it. */
-static int add_neighbour_plugins(struct config *c)
+/* Beside the program, so that a server that is run from where it was built finds what was built with
+ * it.  false: there is no such directory. */
+static bool find_neighbour_dir(char *ret, size_t size)
 {
-	char exe[PATH_MAX], dir[PATH_MAX + 16];
+	char exe[PATH_MAX];
 	struct stat st;
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
 	if (n <= 0)
-		return 0;
+		return false;
 	exe[n] = '\0';
 	*strrchr(exe, '/') = '\0';
 	char *up = strrchr(exe, '/');
 	if (!up)
-		return 0;
+		return false;
 	*up = '\0';
-	snprintf(dir, sizeof dir, "%s/plugins", exe);
-	if (stat(dir, &st) < 0)
-		return 0;
-	size_t count = 0;
-	while (c->plugin_path && c->plugin_path[count])
-		count++;
-	char **grown = realloc(c->plugin_path, (count + 2) * sizeof *grown);
-	if (!grown)
+	snprintf(ret, size, "%s/plugins", exe);
+	return stat(ret, &st) == 0;
+}
+
+/* Where plugins are looked for: as wq.conf says, then the installed ones, then beside us. */
+static int find_plugin_dirs(struct server *s)
+{
+	char beside[PATH_MAX + 16];
+	size_t n = 0;
+	char **configured = s->config.plugin_path;
+	while (configured && configured[n])
+		n++;
+	s->plugin_dirs = calloc(n + 3, sizeof *s->plugin_dirs);
+	if (!s->plugin_dirs)
 		return -ENOMEM;
-	c->plugin_path = grown;
-	grown[count] = strdup(dir);
-	grown[count + 1] = NULL;
-	return grown[count] ? 0 : -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		s->plugin_dirs[i] = strdup(configured[i]);
+	s->plugin_dirs[n] = strdup(WQ_PLUGINDIR);
+	if (find_neighbour_dir(beside, sizeof beside))
+		s->plugin_dirs[n + 1] = strdup(beside);
+	return 0;
+}
+
+static void free_plugin_dirs(struct server *s)
+{
+	for (char **dir = s->plugin_dirs; dir && *dir; dir++)
+		free(*dir);
+	free(s->plugin_dirs);
 }
 
 static int read_config(const struct arguments *a, struct config *ret, struct problems *p)
@@ -153,7 +169,7 @@ static int read_config(const struct arguments *a, struct config *ret, struct pro
 			make_builtin_parents(ret->spool);
 	}
 	free(path);
-	return rc < 0 && rc != -WQ_E_CONFIG ? rc : add_neighbour_plugins(ret) < 0 ? -ENOMEM : rc;
+	return rc;
 }
 
 static int report(const struct problems *p, int rc)
@@ -166,19 +182,11 @@ static int report(const struct problems *p, int rc)
 	return EXIT_CONFIG;
 }
 
-static int describe(const char *name)
+static int describe(struct server *s, const char *name)
 {
-	struct config c = { 0 };
 	const struct plugin *plugin;
 	struct wq_err err = { 0 };
-	const char *dirs_installed[] = { WQ_PLUGINDIR, NULL };
-	if (add_neighbour_plugins(&c) < 0)
-		return EXIT_FAILURE;
-	int rc = plugin_load(name,
-		c.plugin_path ? (const char *const *)c.plugin_path : dirs_installed, &plugin, &err);
-	if (rc == -ENOENT && c.plugin_path)
-		rc = plugin_load(name, dirs_installed, &plugin, &err);
-	config_fini(&c);
+	int rc = plugin_load(name, (const char *const *)s->plugin_dirs, &plugin, &err);
 	if (rc < 0) {
 		fprintf(stderr, "wq-server: %s\n", err.text);
 		return EXIT_CONFIG;
@@ -195,6 +203,33 @@ static int check(struct server *s, struct problems *p)
 	return rc;
 }
 
+static int act(struct server *s, const struct arguments *a, int rc, struct problems *p)
+{
+	/* What could be read of a wrong one is judged by the plugins too, so that all is told at once. */
+	bool readable = rc == 0 || rc == -WQ_E_CONFIG;
+	struct problems of_plugins = { 0 };
+	if (readable && task_managers_load(s, a->print_config ? &of_plugins : p) < 0 &&
+		!a->print_config)
+		rc = -WQ_E_CONFIG;
+	problems_fini(&of_plugins); /* to print it, only their secrets matter */
+	if (readable && a->check && check(s, p) < 0)
+		rc = -WQ_E_CONFIG;
+	if (rc < 0)
+		return report(p, rc);
+	if (a->print_config) {
+		config_print(&s->config, stdout);
+		return 0;
+	}
+	if (a->check) {
+		printf("%s: no problem found\n",
+			s->config.file[0] ? s->config.file : "built-in configuration");
+		return 0;
+	}
+	log_set_level((enum log_level)log_level_parse(s->config.log_level));
+	s->ready_fd = a->ready_fd;
+	return server_run(s);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse_option, NULL,
@@ -206,37 +241,17 @@ int main(int argc, char **argv)
 	struct server s = { 0 };
 	argp_program_version = "wq-server " WQ_VERSION;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	if (a.describe)
-		return describe(a.describe);
-
 	int rc = read_config(&a, &s.config, &p);
-	if (rc == 0 && a.print_config) {
-		config_print(&s.config, stdout);
-		config_fini(&s.config);
-		return 0;
-	}
-	/* What could be read of a wrong one is judged by the plugins too, so that all is told at once. */
-	if ((rc == 0 || rc == -WQ_E_CONFIG) && task_managers_load(&s, &p) < 0)
-		rc = -WQ_E_CONFIG;
-	if (rc == 0 && a.check)
-		rc = check(&s, &p);
-	if (rc < 0) {
-		int status = report(&p, rc);
-		problems_fini(&p);
-		task_managers_free(&s);
-		config_fini(&s.config);
-		return status;
-	}
-	int status = 0;
-	if (a.check) {
-		printf("%s: no problem found\n",
-			s.config.file[0] ? s.config.file : "built-in configuration");
-	} else {
-		log_set_level((enum log_level)log_level_parse(s.config.log_level));
-		s.ready_fd = a.ready_fd;
-		status = server_run(&s);
-	}
+	if (find_plugin_dirs(&s) < 0)
+		rc = -ENOMEM;
+	int status;
+	if (a.describe)
+		status = describe(&s, a.describe); /* a wrong wq.conf is no reason not to */
+	else
+		status = act(&s, &a, rc, &p);
+	task_managers_free(&s);
 	problems_fini(&p);
+	free_plugin_dirs(&s);
 	config_fini(&s.config);
 	return status;
 }

@@ -89,12 +89,9 @@ static void begin(struct writer *w, const struct about *about, const char *type,
 	buf_addf(&w->text, "# HELP %s %s\n# TYPE %s %s\n", about->name, about->help, about->name,
 		type);
 	wq_cbor_put_map(&w->list, 4);
-	wq_cbor_put_text(&w->list, "help");
-	wq_cbor_put_text(&w->list, about->help);
-	wq_cbor_put_text(&w->list, "name");
-	wq_cbor_put_text(&w->list, about->name);
-	wq_cbor_put_text(&w->list, "type");
-	wq_cbor_put_text(&w->list, type);
+	wq_cbor_put_pair(&w->list, "help", about->help);
+	wq_cbor_put_pair(&w->list, "name", about->name);
+	wq_cbor_put_pair(&w->list, "type", type);
 	wq_cbor_put_text(&w->list, "samples");
 	wq_cbor_put_array(&w->list, n_samples);
 	w->n_metrics++;
@@ -121,8 +118,7 @@ static void sample(struct writer *w, const char *name, const char *suffix,
 		wq_cbor_put_text(&w->list, labels[2 * i]);
 		wq_cbor_put_text(&w->list, labels[2 * i + 1]);
 	}
-	wq_cbor_put_text(&w->list, "suffix");
-	wq_cbor_put_text(&w->list, suffix);
+	wq_cbor_put_pair(&w->list, "suffix", suffix);
 }
 
 static const char *tm_name(const struct server *s, uint32_t i)
@@ -180,12 +176,11 @@ static void write_tm_counters(struct writer *w)
 	static const struct {
 		struct about about;
 		enum metrics_counter which;
-		const char *label, *value; /* NULL: task_manager alone */
 	} rows[] = {
 		{ { "wq_rejected_total", "requests refused, counted in completed too" },
-			METRICS_REJECTED, NULL, NULL },
+			METRICS_REJECTED },
 		{ { "wq_lost_total", "results lost by a crash, counted in completed too" },
-			METRICS_LOST, NULL, NULL },
+			METRICS_LOST },
 	};
 	static const struct about completed = { "wq_completed_total",
 		"requests that came to their end, by how" };

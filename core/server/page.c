@@ -13,6 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *page_reason(const struct server *s)
+{
+	return s->directory_moved ? "a state directory was moved under the server" : "";
+}
+
 void page_update(struct server *s, bool running)
 {
 	if (!s->page_changed && running)
@@ -23,12 +28,11 @@ void page_update(struct server *s, bool running)
 		.hwm_us = s->spool.hwm_us,
 		.request_limit = (uint64_t)s->config.request_limit,
 		.result_limit = (uint64_t)s->config.result_limit,
-		.depth = (uint64_t)c.seen + c.unsorted + c.waiting,
+		.depth = (uint64_t)c.seen + c.pending,
 		.pid = running ? getpid() : 0,
 		.started_us = s->started_us,
 	};
-	snprintf(page.reason, sizeof page.reason, "%s",
-		s->directory_moved ? "a state directory was moved under the server" : "");
+	snprintf(page.reason, sizeof page.reason, "%s", page_reason(s));
 	snprintf(page.durability, sizeof page.durability, "%s", s->config.durability);
 	snprintf(page.version, sizeof page.version, "%s", WQ_VERSION);
 	struct buf bytes = { 0 };

@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-	DECISIONS_A_PASS = 4096
+	DECISIONS_A_PASS = 4096,
+	RETRY_MS = 1000
 };
 
 typedef void carry_out_fn(struct server *s, const struct sched_decision *d);
@@ -32,17 +33,21 @@ static carry_out_fn *const carry_out[SCHED_KIND_MAX] = {
 };
 
 /* One line for each pass that changed something, as the Python original wrote it. */
-static void log_changes(struct server *s)
+static void note_changes(struct server *s)
 {
 	const struct pass_changes *c = &s->changes;
 	if (!c->accepted && !c->started && !c->aborted && !c->completed)
 		return;
 	struct sched_counts now = sched_counts(s->sched);
 	log_info("pass: %u new, %u started, %u aborted, %u completed; %u pending, %u running",
-		c->accepted, c->started, c->aborted, c->completed, now.unsorted + now.waiting,
-		now.running);
+		c->accepted, c->started, c->aborted, c->completed, now.pending, now.running);
 	s->page_changed = true;
-	*(&s->changes) = (struct pass_changes){ 0 };
+	s->changes = (struct pass_changes){ 0 };
+}
+
+void pass_defer(struct server *s, const struct sched_decision *d)
+{
+	sched_defer(s->sched, d->id, time_after(time_mono_ns(), RETRY_MS * NS_PER_MS));
 }
 
 void server_pass(struct server *s)
@@ -56,7 +61,8 @@ void server_pass(struct server *s)
 	s->pass_unfinished = n == DECISIONS_A_PASS;
 	if (n > 0)
 		metrics_count(&s->metrics, METRICS_TICKS);
-	loop_set_timer(s->loop, s->due_timer, sched_due(s->sched));
-	log_changes(s);
+	int64_t due = sched_due(s->sched);
+	loop_set_timer(s->loop, s->due_timer, due < s->rescan_at_ns ? due : s->rescan_at_ns);
+	note_changes(s);
 	page_update(s, true);
 }

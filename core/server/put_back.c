@@ -5,7 +5,6 @@
 #include "server/server.h"
 
 #include "base/log.h"
-#include "base/time.h"
 #include "spool/move.h"
 
 #include <string.h>
@@ -16,7 +15,7 @@ void put_back_carry_out(struct server *s, const struct sched_decision *d)
 	if (rc < 0) {
 		log_err("%s: cannot be moved back to %s, trying again: %s", ID_TEXT(d->id),
 			spool_state_name(SPOOL_PENDING), strerror(-rc));
-		sched_defer(s->sched, d->id, time_after(time_mono_ns(), NS_PER_S));
+		pass_defer(s, d);
 		return;
 	}
 	log_info("%s: never began, pending again", ID_TEXT(d->id));

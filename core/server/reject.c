@@ -13,22 +13,32 @@
 #include <errno.h>
 #include <string.h>
 
-void reject_request(struct server *s, const struct sched_decision *d, enum spool_state from,
-	const struct request *req, uid_t uid, const struct wq_err *err)
+static bool move_to_running(struct server *s, const struct sched_decision *d)
 {
-	if (from == SPOOL_PENDING) {
-		int rc = move_start(&s->spool, d->id);
-		if (rc < 0) {
-			log_err("%s: cannot be moved to %s, dropping it: %s", ID_TEXT(d->id),
-				spool_state_name(SPOOL_RUNNING), strerror(-rc));
-			sched_dropped(s->sched, d->id);
-			return;
-		}
+	int rc = move_start(&s->spool, d->id);
+	if (rc == 0)
+		return true;
+	if (rc != -ENOENT && rc != -EEXIST) {
+		log_err("%s: cannot be answered, trying again: %s", ID_TEXT(d->id), strerror(-rc));
+		pass_defer(s, d);
+		return false;
 	}
+	if (rc == -EEXIST)
+		(void)set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
+			"another request has this id");
+	sched_dropped(s->sched, d->id);
+	return false;
+}
+
+void reject_request(struct server *s, const struct sched_decision *d, const struct request *req,
+	uid_t uid, const struct wq_err *err)
+{
+	if (d->kind == SCHED_SORT && !move_to_running(s, d))
+		return;
 	struct task *task = tasks_add(&s->tasks, d->id, (int)d->tm);
 	wq_check(task); /* out of memory with the file moved: restart and recover */
 	task_describe(task, req);
-	task_refuse(task, RESULT_REJECTED, err->name[0] ? err->name : "refused", err->text);
+	task_set_outcome(task, RESULT_REJECTED, err->name[0] ? err->name : "refused", err->text);
 	task->uid = uid;
 	task->accepted_ns = d->since_ns;
 	task->set_aside = true;

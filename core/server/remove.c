@@ -27,7 +27,7 @@ void remove_carry_out(struct server *s, const struct sched_decision *d)
 	if (rc < 0 && rc != -ENOENT) {
 		log_err("%s: abort: cannot remove it from %s, trying again: %s", ID_TEXT(d->id),
 			spool_state_name(state), strerror(-rc));
-		sched_defer(s->sched, d->id, time_after(now, NS_PER_S));
+		pass_defer(s, d);
 		return;
 	}
 	rc = move_unmark(&s->spool, d->id);

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 enum {
-	EXIT_FAILED = 1,
 	LAST_WORDS_MS = 2000 /* for tasks that were told to end at the drain limit */
 };
 
@@ -29,66 +28,82 @@ enum {
 static void on_spool_changed(void *arg, uint32_t events)
 {
 	(void)events;
-	look_carry_out(arg, NULL);
+	look_read(arg);
 }
 
+/* What sched has due is asked for by the pass that follows. */
 static void on_due(void *arg)
 {
-	(void)arg; /* the pass after it asks sched what is due */
+	struct server *s = arg;
+	if (time_mono_ns() >= s->rescan_at_ns)
+		look_rescan(s);
 }
 
 static void on_heartbeat(void *arg)
 {
 	struct server *s = arg;
 	struct sched_counts c = sched_counts(s->sched);
-	log_debug("heartbeat: %u pending, %u running", c.seen + c.unsorted + c.waiting, c.running);
+	log_debug("heartbeat: %u pending, %u running", c.seen + c.pending, c.running);
 	loop_set_timer(s->loop, s->heartbeat_timer,
 		time_after(time_mono_ns(), s->config.heartbeat_interval_ns));
+}
+
+static void save_hwm(struct server *s)
+{
+	int rc = spool_save_hwm(&s->spool);
+	if (rc < 0) /* it only keeps ids in order across a clock that steps back */
+		log_warn("cannot save the id high-water mark: %s", strerror(-rc));
 }
 
 static void on_safety(void *arg)
 {
 	struct server *s = arg;
-	if (!s->watch || watch_changed(s->watch))
+	if (s->watch && watch_changed(s->watch))
 		look_rescan(s);
-	spool_save_hwm(&s->spool);
+	save_hwm(s);
 	loop_set_timer(
 		s->loop, s->safety_timer, time_after(time_mono_ns(), s->config.safety_interval_ns));
 }
 
+/* Once to tell what runs to end, and once more to leave without it. */
 static void on_drain_limit(void *arg)
 {
 	struct server *s = arg;
-	if (s->stop_now)
+	if (s->ending) {
+		s->give_up = true;
 		return;
-	struct sched_counts c = sched_counts(s->sched);
-	log_notice("drain limit reached with %u running; ending them", c.running);
+	}
+	s->ending = true;
+	log_notice(
+		"drain limit reached with %u running; ending them", sched_counts(s->sched).running);
 	sched_terminate_all(s->sched);
 	for (uint32_t i = 0; i < s->n_tms; i++)
-		instance_stop(s->tms[i].instance, WQ_STOP_KILL);
-	s->stop_now = true;
-	loop_set_timer(s->loop, s->drain_timer, TIME_NEVER);
+		(void)instance_stop(s->tms[i].instance, WQ_STOP_KILL); /* it has told why not */
+	loop_set_timer(
+		s->loop, s->drain_timer, time_after(time_mono_ns(), LAST_WORDS_MS * NS_PER_MS));
+}
+
+void server_drain(struct server *s, const char *why)
+{
+	s->stopping = true;
+	log_notice("%s: draining, %u running", why, sched_counts(s->sched).running);
+	notify_service_manager("STOPPING=1");
+	sched_stop(s->sched);
+	loop_set_timer(
+		s->loop, s->drain_timer, time_after(time_mono_ns(), s->config.drain_limit_ns));
 }
 
 static void on_signal(void *arg, int signo)
 {
 	struct server *s = arg;
-	if (s->stopping) {
-		log_notice("%s again: stopping at once", strsignal(signo));
-		s->stop_now = true;
-		loop_set_timer(s->loop, s->due_timer, 0);
-		sched_stop(s->sched);
-		spool_save_hwm(&s->spool);
-		page_update(s, false);
-		notify_service_manager("STOPPING=1");
-		_exit(0);
+	if (!s->stopping) {
+		server_drain(s, strsignal(signo));
+		return;
 	}
-	s->stopping = true;
-	log_notice("%s: draining, %u running", strsignal(signo), sched_counts(s->sched).running);
-	notify_service_manager("STOPPING=1");
-	sched_stop(s->sched);
-	loop_set_timer(
-		s->loop, s->drain_timer, time_after(time_mono_ns(), s->config.drain_limit_ns));
+	if (signo == SIGHUP) /* a service manager may send it beside SIGTERM */
+		return;
+	log_notice("%s again: stopping at once", strsignal(signo));
+	s->give_up = true;
 }
 
 /* ---- open ---------------------------------------------------------------------------------------
@@ -184,18 +199,12 @@ static int open_all(struct server *s, struct wq_err *err)
 	if (rc == 0)
 		rc = recover_spool(s, err);
 	if (rc == 0)
-		rc = control_open(
-			&s->control, s->loop, s->spool.root_fd, "wq.sock", answer_question, s, err);
+		rc = control_open(&s->control, s->loop, s->spool.root_fd, answer_question, s, err);
 	return rc;
 }
 
 /* ---- serve and close ----------------------------------------------------------------------------
  */
-
-static bool is_drained(const struct server *s)
-{
-	return s->stopping && !s->pass_unfinished && sched_counts(s->sched).running == 0;
-}
 
 /* To the service manager, and the way of s6: a line to a descriptor, then its end. */
 static void tell_ready(struct server *s)
@@ -208,28 +217,35 @@ static void tell_ready(struct server *s)
 	fdio_close(&s->ready_fd);
 }
 
+static bool may_end(const struct server *s)
+{
+	return s->give_up || (s->stopping && !s->pass_unfinished && sched_is_drained(s->sched));
+}
+
 static int serve(struct server *s)
 {
-	int64_t give_up_ns = TIME_NEVER;
 	s->page_changed = true;
 	on_heartbeat(s);
-	on_safety(s);
+	/* Recovery looks at ids only; other names are set aside now.  Later looks are for changes. */
+	if (s->watch)
+		(void)watch_changed(s->watch);
+	look_list(s);
+	save_hwm(s);
+	loop_set_timer(
+		s->loop, s->safety_timer, time_after(time_mono_ns(), s->config.safety_interval_ns));
 	server_pass(s);
 	tell_ready(s);
 	log_notice("wq-server %s ready: spool %s, %u task managers", WQ_VERSION, s->config.spool,
 		s->n_tms);
-	while (!is_drained(s) && time_mono_ns() < give_up_ns) {
-		int64_t wait_ns = s->pass_unfinished ? 0 : s->stop_now ? 10 * NS_PER_MS : -1;
-		int rc = loop_run_once(s->loop, wait_ns);
+	while (!may_end(s)) {
+		int rc = loop_run_once(s->loop, s->pass_unfinished ? 0 : -1);
 		if (rc < 0) {
 			log_err("the event loop fails: %s", strerror(-rc));
-			return EXIT_FAILED;
+			return EXIT_FAILURE;
 		}
 		server_pass(s);
-		if (s->stop_now && give_up_ns == TIME_NEVER)
-			give_up_ns = time_after(time_mono_ns(), LAST_WORDS_MS * NS_PER_MS);
 	}
-	return 0;
+	return s->exit_status;
 }
 
 static void close_all(struct server *s)
@@ -242,7 +258,8 @@ static void close_all(struct server *s)
 	sched_free(s->sched);
 	tasks_fini(&s->tasks);
 	metrics_fini(&s->metrics);
-	spool_close(&s->spool);
+	if (s->spool.io) /* it was opened */
+		spool_close(&s->spool);
 	loop_free(s->loop);
 }
 
@@ -250,18 +267,19 @@ int server_run(struct server *s)
 {
 	struct wq_err err = { 0 };
 	s->started_us = time_wall_us();
+	s->rescan_at_ns = TIME_NEVER;
 	if (open_all(s, &err) < 0) {
 		log_err("%s", err.text);
 		close_all(s);
-		return EXIT_FAILED;
+		return EXIT_FAILURE;
 	}
 	int status = serve(s);
-	unsigned left = sched_counts(s->sched).running;
-	spool_save_hwm(&s->spool);
+	save_hwm(s);
 	page_update(s, false);
-	if (left > 0) {
+	if (!sched_is_drained(s->sched)) {
 		/* A task that does not end would keep destroy from returning. */
-		log_warn("stopped with %u tasks that did not end; they are lost", left);
+		log_warn("stopped with %u tasks that did not end; they are lost",
+			sched_counts(s->sched).running);
 		_exit(status);
 	}
 	log_notice("stopped");

@@ -26,6 +26,7 @@ struct task_manager {
 	uint32_t index; /* its number in sched */
 	const struct config_tm *config;
 	const struct plugin *plugin;
+	bool has_values; /* its options are right */
 	struct option_values values;
 	struct instance *instance;
 };
@@ -37,6 +38,7 @@ struct pass_changes {
 
 struct server {
 	struct config config;
+	char **plugin_dirs; /* NULL at the end */
 	struct loop *loop;
 	struct spool spool;
 	struct watch *watch;
@@ -54,7 +56,11 @@ struct server {
 	bool pass_unfinished; /* the bound of a pass was reached */
 	bool page_changed;    /* wq.status is behind */
 	bool directory_moved; /* a state directory is not where it was: nothing can be trusted */
-	bool stopping, stop_now;
+	int64_t rescan_at_ns; /* a listing that failed is due again */
+	bool stopping;        /* nothing more is started */
+	bool ending;          /* what still runs was told to end */
+	bool give_up;         /* leave, whatever still runs */
+	int exit_status;
 };
 
 /* --- run.c --- */
@@ -65,8 +71,14 @@ struct server {
  */
 int server_run(struct server *s);
 
+/* Start nothing more, and end when what runs has ended; `why` is for the log. */
+void server_drain(struct server *s, const char *why);
+
 /* --- pass.c, and the carrying out of each decision in the file of its name --- */
 void server_pass(struct server *s);
+
+/* It could not be carried out: sched gives it again in a second. */
+void pass_defer(struct server *s, const struct sched_decision *d);
 
 void look_carry_out(struct server *s, const struct sched_decision *d);
 void accept_carry_out(struct server *s, const struct sched_decision *d);
@@ -83,23 +95,27 @@ void complete_carry_out(struct server *s, const struct sched_decision *d);
 
 /* --- look.c --- */
 
-/* Tell sched all that stands in 5 and 1 now, after events were lost.  0 or -errno. */
-int look_rescan(struct server *s);
+/* Tell sched what is new in 1 and 5. */
+void look_read(struct server *s);
+/* Tell it all that stands there; when that fails, rescan_at_ns says when it is due again. */
+void look_list(struct server *s);
+/* The same, counted: events were lost. */
+void look_rescan(struct server *s);
 
 /* --- reject.c --- */
 
 /*
- * A request that can never run: move it from `from` to 3 where it is not there yet, remember `err`
- * as its outcome, tell sched.  `req` may be NULL when it could not be read.
+ * A request that can never run, found out by SORT or START: move it to 3 where it is not there yet,
+ * remember `err` as its outcome, tell sched.  `req` is zeroed where it could not be read.
  */
-void reject_request(struct server *s, const struct sched_decision *d, enum spool_state from,
-	const struct request *req, uid_t uid, const struct wq_err *err);
+void reject_request(struct server *s, const struct sched_decision *d, const struct request *req,
+	uid_t uid, const struct wq_err *err);
 
 /* --- aside.c --- */
 
 /* Move a file that is nobody's request to quarantine.  `error` is a stable word, `text` for people.
- */
-void set_aside(struct server *s, int dir_fd, const char *name, const char *error, const char *text);
+ * 0, or -errno with the file where it was. */
+int set_aside(struct server *s, int dir_fd, const char *name, const char *error, const char *text);
 
 /* --- task_managers.c --- */
 
@@ -119,8 +135,10 @@ int recover_spool(struct server *s, struct wq_err *err);
 
 /* --- page.c, answer.c --- */
 
-/* Bring wq.status up to date, when something changed.  `pid` 0: the server has stopped. */
+/* Bring wq.status up to date, when something changed.  Not `running`: the server has stopped. */
 void page_update(struct server *s, bool running);
+/* Why no request is taken, "" when they are. */
+const char *page_reason(const struct server *s);
 
 /* Answer one question of wq.sock (a control_fn). */
 int answer_question(void *server, const char *what, struct buf *ret, struct wq_err *err);

@@ -25,19 +25,18 @@ static int choose(struct server *s, const struct request *req, struct wq_err *er
 	return tm;
 }
 
-/* Only a plugin that wants to see the payload early makes us read it twice. */
-static int validate(struct server *s, uint32_t tm, struct reqid id, const struct request *req,
-	struct wq_err *err)
+/* A plugin that is broken says nothing about the request: start_task will judge. */
+static int validate(
+	struct server *s, int tm, struct reqid id, const struct request *req, struct wq_err *err)
 {
-	if (!s->tms[tm].plugin->desc.validate)
-		return WQ_OK;
 	struct instance_task task = { .id = ID_TEXT(id),
 		.name = "",
 		.key = req->key,
 		.label = req->label,
 		.request = req->payload,
 		.attempt = 1 };
-	return instance_validate(s->tms[tm].instance, &task, err);
+	int rc = instance_validate(s->tms[tm].instance, &task, err);
+	return rc == WQ_REJECT ? -WQ_E_REFUSED : tm;
 }
 
 /* The number of its task manager, or a failure that says why there is none. */
@@ -47,23 +46,17 @@ static int read_and_choose(struct server *s, struct reqid id, struct buf *bytes,
 	size_t limit = (size_t)s->config.request_limit;
 	int rc = read_request(
 		&s->spool, SPOOL_PENDING, id, limit, REQUEST_ENVELOPE_MAX, bytes, uid, err);
-	if (rc < 0)
-		return rc;
-	rc = request_decode_envelope(bytes->data, bytes->len, req, err);
-	if (rc < 0)
-		return rc;
-	int tm = choose(s, req, err);
+	if (rc == 0)
+		rc = request_decode_envelope(bytes->data, bytes->len, req, err);
+	int tm = rc < 0 ? rc : choose(s, req, err);
+	/* Only for a plugin that wants to see the payload early is it read twice. */
 	if (tm < 0 || !s->tms[tm].plugin->desc.validate)
 		return tm;
-
 	buf_clear(bytes);
 	rc = read_request(&s->spool, SPOOL_PENDING, id, limit, 0, bytes, uid, err);
 	if (rc == 0)
 		rc = request_decode(bytes->data, bytes->len, req, err);
-	if (rc < 0)
-		return rc;
-	rc = validate(s, (uint32_t)tm, id, req, err);
-	return rc == WQ_OK ? tm : -WQ_E_REFUSED;
+	return rc < 0 ? rc : validate(s, tm, id, req, err);
 }
 
 void sort_carry_out(struct server *s, const struct sched_decision *d)
@@ -78,11 +71,13 @@ void sort_carry_out(struct server *s, const struct sched_decision *d)
 	} else if (tm == -ENOENT) {
 		log_warn("%s: vanished from %s", ID_TEXT(d->id), spool_state_name(SPOOL_PENDING));
 		sched_dropped(s->sched, d->id);
-	} else if ((tm == -EAGAIN && d->tries < LEASE_TRIES) || tm == -EMFILE || tm == -ENFILE ||
-		   tm == -ENOMEM) {
+	} else if (tm == -EAGAIN && d->tries < LEASE_TRIES) {
 		sched_defer(s->sched, d->id, time_after(time_mono_ns(), LEASE_WAIT_MS * NS_PER_MS));
+	} else if (err_is_system(tm) && tm != -EAGAIN) {
+		log_err("%s: cannot be read, trying again: %s", ID_TEXT(d->id), err.text);
+		pass_defer(s, d);
 	} else {
-		reject_request(s, d, SPOOL_PENDING, NULL, uid, &err);
+		reject_request(s, d, &req, uid, &err);
 	}
 	buf_fini(&bytes);
 }

@@ -17,7 +17,8 @@
 #include <string.h>
 
 enum {
-	TASK_NAME_MAX = 37 + 1 + REQID_SIZE + 12
+	TASK_NAME_MAX = 37 + 1 + REQID_SIZE + 12,
+	DELAY_MAX_MS = 3600 * 1000 /* what a plugin may hold its queue for at a time */
 };
 
 /* It was sorted by a reading that its owner may have changed since; refuse what changed. */
@@ -52,19 +53,18 @@ static int call_start_task(struct server *s, struct task *task, const struct req
 }
 
 /* Nothing began: the request goes back to its place. */
-static void give_back(
-	struct server *s, const struct sched_decision *d, struct task *task, int64_t until_ns)
+static void give_back(struct server *s, const struct sched_decision *d, const struct request *req,
+	uid_t uid, int64_t until_ns)
 {
-	tasks_drop(&s->tasks, task->ref);
 	int rc = move_put_back(&s->spool, d->id);
 	if (rc == 0) {
 		sched_busy(s->sched, d->id, until_ns);
 		return;
 	}
-	struct wq_err err;
+	struct wq_err err = { 0 };
 	err_set_name(&err, rc, "spool-error", "cannot be moved back to %s",
 		spool_state_name(SPOOL_PENDING));
-	reject_request(s, d, SPOOL_RUNNING, NULL, 0, &err);
+	reject_request(s, d, req, uid, &err);
 }
 
 static void run(
@@ -80,6 +80,8 @@ static void run(
 	int64_t delay_ms = 0, now = time_mono_ns();
 	const char *tm = s->tms[d->tm].config->name;
 	int answer = call_start_task(s, task, req, &delay_ms, &err);
+	if (answer != WQ_OK)
+		tasks_drop(&s->tasks, task->ref);
 	switch (answer) {
 	case WQ_OK:
 		task->started_ns = now;
@@ -90,22 +92,41 @@ static void run(
 		break;
 	case WQ_BUSY:
 		log_debug("%s: '%s' is busy after all", ID_TEXT(d->id), tm);
-		give_back(s, d, task, 0);
+		give_back(s, d, req, uid, 0);
 		break;
 	case WQ_RETRY:
 		log_info("%s: '%s' asks to try again in %lld ms", ID_TEXT(d->id), tm,
 			(long long)delay_ms);
-		give_back(s, d, task, time_after(now, delay_ms * NS_PER_MS));
+		give_back(s, d, req, uid,
+			time_after(now,
+				(delay_ms < DELAY_MAX_MS ? delay_ms : DELAY_MAX_MS) * NS_PER_MS));
 		break;
 	case WQ_REJECT:
-		tasks_drop(&s->tasks, task->ref);
-		reject_request(s, d, SPOOL_RUNNING, req, uid, &err);
+		reject_request(s, d, req, uid, &err);
 		break;
 	default:
 		log_err("%s: '%s' could not start it, trying again: %s", ID_TEXT(d->id), tm,
 			err.text);
-		give_back(s, d, task, time_after(now, NS_PER_S));
+		give_back(s, d, req, uid, time_after(now, NS_PER_S));
 	}
+}
+
+/* False: it did not get there, and sched knows. */
+static bool move_to_running(struct server *s, const struct sched_decision *d)
+{
+	int rc = move_start(&s->spool, d->id);
+	if (rc == 0)
+		return true;
+	log_err("%s: cannot be moved to %s: %s", ID_TEXT(d->id), spool_state_name(SPOOL_RUNNING),
+		strerror(-rc));
+	if (rc == -EEXIST)
+		(void)set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
+			"another request has this id");
+	if (rc == -EEXIST || rc == -ENOENT)
+		sched_dropped(s->sched, d->id);
+	else
+		sched_busy(s->sched, d->id, time_after(time_mono_ns(), NS_PER_S));
+	return false;
 }
 
 void start_carry_out(struct server *s, const struct sched_decision *d)
@@ -114,20 +135,20 @@ void start_carry_out(struct server *s, const struct sched_decision *d)
 	struct request req = { 0 };
 	struct wq_err err = { 0 };
 	uid_t uid = 0;
-	int rc = move_start(&s->spool, d->id);
-	if (rc < 0) {
-		log_err("%s: cannot be moved to %s: %s", ID_TEXT(d->id),
-			spool_state_name(SPOOL_RUNNING), strerror(-rc));
-		if (rc == -ENOENT)
-			sched_dropped(s->sched, d->id);
-		else
-			sched_busy(s->sched, d->id, time_after(time_mono_ns(), NS_PER_S));
+	if (!move_to_running(s, d))
 		return;
-	}
-	spool_commit(&s->spool, 1u << SPOOL_RUNNING);
-	if (read_again(s, d, &bytes, &req, &uid, &err) < 0)
-		reject_request(s, d, SPOOL_RUNNING, NULL, uid, &err);
+	int rc = spool_commit(&s->spool, 1u << SPOOL_RUNNING);
+	if (rc < 0)
+		err_set(&err, rc, "cannot be committed");
 	else
+		rc = read_again(s, d, &bytes, &req, &uid, &err);
+	if (rc == 0) {
 		run(s, d, &req, uid);
+	} else if (err_is_system(rc) && rc != -EAGAIN) {
+		log_err("%s: trying again: %s", ID_TEXT(d->id), err.text);
+		give_back(s, d, &req, uid, time_after(time_mono_ns(), NS_PER_S));
+	} else {
+		reject_request(s, d, &req, uid, &err);
+	}
 	buf_fini(&bytes);
 }

@@ -42,6 +42,7 @@ void tasks_drop(struct tasks *t, uint32_t ref)
 		return;
 	struct task *task = tasks_get(t, ref);
 	buf_fini(&task->payload);
+	buf_fini(&task->result);
 	free(task);
 	t->slots[ref - 1] = NULL;
 	if (ref - 1 < t->first_free)
@@ -67,13 +68,12 @@ struct task *tasks_next(const struct tasks *t, uint32_t ref)
 
 void task_describe(struct task *task, const struct request *req)
 {
-	if (!req)
-		return;
 	snprintf(task->key, sizeof task->key, "%s", req->key);
 	snprintf(task->label, sizeof task->label, "%s", req->label);
 }
 
-void task_refuse(struct task *task, enum result_status status, const char *error, const char *text)
+void task_set_outcome(
+	struct task *task, enum result_status status, const char *error, const char *text)
 {
 	task->status = status;
 	snprintf(task->error, sizeof task->error, "%s", error);

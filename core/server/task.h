@@ -27,10 +27,11 @@ struct task {
 	/* The outcome, once it is known. */
 	enum result_status status;
 	int32_t code, signal;
-	char error[48];
-	char text[448];
+	char error[WQ_ERR_NAME_SIZE];
+	char text[WQ_ERR_TEXT_SIZE];
 	struct buf payload;
-	bool set_aside; /* the request goes to quarantine instead of being unlinked */
+	struct buf result; /* the file's bytes, made once: publishing may take several tries */
+	bool set_aside;    /* the request goes to quarantine instead of being unlinked */
 };
 
 struct tasks {
@@ -44,11 +45,11 @@ struct task *tasks_get(const struct tasks *t, uint32_t ref); /* must exist */
 void tasks_drop(struct tasks *t, uint32_t ref);              /* 0 is fine */
 void tasks_fini(struct tasks *t);
 
-/* Copy what the envelope says; `req` NULL is fine. */
+/* Copy what the envelope says. */
 void task_describe(struct task *task, const struct request *req);
 
-/* Set the outcome of one that did not run. */
-void task_refuse(struct task *task, enum result_status status, const char *error, const char *text);
+void task_set_outcome(
+	struct task *task, enum result_status status, const char *error, const char *text);
 
 /* The next task after `ref` (start with 0), in no order; NULL at the end. */
 struct task *tasks_next(const struct tasks *t, uint32_t ref);

@@ -35,16 +35,18 @@ static int load_one(struct server *s, struct task_manager *tm, struct problems *
 		.value = c->plugin };
 	if (!c->plugin) /* a problem says so already */
 		return -WQ_E_CONFIG;
-	if (plugin_load(c->plugin, (const char *const *)s->config.plugin_path, &tm->plugin, &err) <
-		0) {
+	if (plugin_load(c->plugin, (const char *const *)s->plugin_dirs, &tm->plugin, &err) < 0) {
 		problems_add(p, &at, "%s", err.text);
 		return -WQ_E_CONFIG;
 	}
 	snprintf(section, sizeof section, "task-manager '%s' options", c->name);
 	at.key = at.value = NULL;
 	const struct wq_plugin *desc = &tm->plugin->desc;
-	return options_check(tm->plugin->options, desc->n_options, c->options, c->n_options,
+	options_mark_secrets(tm->plugin->options, desc->n_options, c->options, c->n_options);
+	int rc = options_check(tm->plugin->options, desc->n_options, c->options, c->n_options,
 		s->config.base_dir, &at, p, &tm->values);
+	tm->has_values = rc == 0;
+	return rc;
 }
 
 int task_managers_load(struct server *s, struct problems *p)
@@ -74,13 +76,13 @@ static void touched(void *arg, struct instance *i)
 }
 
 /* [any-thread] */
-static void log_for_plugin(void *arg, struct instance *i, int level, wq_tid tid, const char *text)
+static void log_for_plugin(
+	void *arg, struct instance *i, int level, const char *id, const char *text)
 {
 	struct task_manager *tm = arg;
 	(void)i;
-	if (tid)
-		log_line((enum log_level)level, "%s: task %llu: %s", tm->config->name,
-			(unsigned long long)tid, text);
+	if (id)
+		log_line((enum log_level)level, "%s: %s: %s", id, tm->config->name, text);
 	else
 		log_line((enum log_level)level, "%s: %s", tm->config->name, text);
 }
@@ -94,6 +96,8 @@ int task_managers_create(struct server *s, struct problems *p)
 			.arg = tm, .touched = touched, .log = log_for_plugin
 		};
 		struct wq_err err = { 0 };
+		if (!tm->has_values) /* a problem says why */
+			continue;
 		if (instance_new(&tm->instance, tm->plugin, tm->config->name, &tm->values, s->loop,
 			    (size_t)s->config.result_limit, &events, &err) == 0)
 			continue;
@@ -112,11 +116,8 @@ int task_managers_start(struct server *s, struct wq_err *err)
 {
 	for (uint32_t i = 0; i < s->n_tms; i++) {
 		int rc = instance_start(s->tms[i].instance, err);
-		if (rc < 0) {
-			err_prefix(err, "task manager '%s' (plugin '%s')", s->tms[i].config->name,
-				s->tms[i].plugin->desc.name);
+		if (rc < 0)
 			return rc;
-		}
 	}
 	return 0;
 }

@@ -9,10 +9,15 @@
 void terminate_carry_out(struct server *s, const struct sched_decision *d)
 {
 	struct task *task = tasks_get(&s->tasks, d->ref);
-	uint32_t how = s->stopping ? WQ_TERM_NOW : WQ_TERM_GRACEFUL;
-	if (s->stopping)
+	if (d->now)
 		log_notice("%s: still running, ending it", ID_TEXT(d->id));
 	else
 		log_info("%s: abort requested, ending its task", ID_TEXT(d->id));
-	instance_terminate(s->tms[d->tm].instance, task->tid, how);
+	int rc = instance_terminate(
+		s->tms[d->tm].instance, task->tid, d->now ? WQ_TERM_NOW : WQ_TERM_GRACEFUL);
+	/* Unknown there: it has just ended, and reap is on its way. */
+	if (rc < 0 && rc != -WQ_E_UNKNOWN) {
+		log_warn("%s: its task manager cannot end it, trying again", ID_TEXT(d->id));
+		pass_defer(s, d);
+	}
 }

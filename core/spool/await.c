@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdalign.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -20,30 +19,27 @@ enum {
 };
 
 struct slot {
-	int wd;                          /* -1: blind */
+	int wd;                          /* -1: none */
 	unsigned next;                   /* in its bucket */
 	unsigned ready_prev, ready_next; /* in the list of those to tell */
-	bool used, ready;
+	bool ready;
 };
 
 struct await {
 	int fd;
-	bool moves;
 	bool overflow;
 	unsigned n_slots; /* a power of two, and the number of buckets */
-	unsigned n_blind;
 	struct slot *slots;
 	unsigned *buckets; /* of slots by wd; wds come in sequence, so they spread */
 	unsigned ready_first, ready_last;
 };
 
-struct await *await_new(bool moves)
+struct await *await_new(void)
 {
 	struct await *aw = calloc(1, sizeof *aw);
 	if (!aw)
 		return NULL;
 	aw->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	aw->moves = moves;
 	aw->ready_first = aw->ready_last = NONE;
 	return aw;
 }
@@ -61,11 +57,6 @@ void await_free(struct await *aw)
 int await_fd(const struct await *aw)
 {
 	return aw->fd;
-}
-
-bool await_blind(const struct await *aw)
-{
-	return aw->n_blind > 0;
 }
 
 /* ---- slots by watch --------------------------------------------------------------------------- */
@@ -120,7 +111,7 @@ static int make_room(struct await *aw, unsigned slot)
 	for (unsigned i = 0; i < n; i++)
 		buckets[i] = NONE;
 	for (unsigned i = 0; i < n; i++)
-		if (slots[i].used && slots[i].wd >= 0)
+		if (slots[i].wd >= 0)
 			hash(aw, i);
 	return 0;
 }
@@ -162,19 +153,17 @@ static void unmake_ready(struct await *aw, unsigned slot)
 
 void await_drop(struct await *aw, unsigned slot)
 {
-	if (slot >= aw->n_slots || !aw->slots[slot].used)
+	if (slot >= aw->n_slots)
 		return;
 	struct slot *s = &aw->slots[slot];
 	unmake_ready(aw, slot);
-	if (s->wd < 0) {
-		aw->n_blind--;
-	} else {
-		unhash(aw, slot);
-		/* One inode has one watch, however many slots. */
-		if (!is_watched(aw, s->wd))
-			(void)inotify_rm_watch(aw->fd, s->wd);
-	}
-	*s = (struct slot){ .wd = -1 };
+	if (s->wd < 0)
+		return;
+	unhash(aw, slot);
+	/* One inode has one watch, however many slots. */
+	if (!is_watched(aw, s->wd))
+		(void)inotify_rm_watch(aw->fd, s->wd);
+	s->wd = -1;
 }
 
 static int add(struct await *aw, int fd, unsigned slot, uint32_t mask)
@@ -185,30 +174,15 @@ static int add(struct await *aw, int fd, unsigned slot, uint32_t mask)
 	int rc = make_room(aw, slot);
 	if (rc < 0)
 		return rc;
-	struct slot *s = &aw->slots[slot];
-	*s = (struct slot){ .wd = -1, .used = true };
-	aw->n_blind++;
 	if (aw->fd < 0)
 		return -EMFILE;
 	char proc[40];
-	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
-	int wd = inotify_add_watch(aw->fd, proc, mask);
+	int wd = inotify_add_watch(aw->fd, fdio_proc_path(fd, proc), mask);
 	if (wd < 0)
 		return errno == ENOENT ? -ENOSYS : -errno; /* there is no /proc */
-	aw->n_blind--;
-	s->wd = wd;
+	aw->slots[slot].wd = wd;
 	hash(aw, slot);
 	return 0;
-}
-
-static uint32_t mask_of(const struct await *aw)
-{
-	return IN_ATTRIB | IN_DELETE_SELF | (aw->moves ? IN_MOVE_SELF : 0);
-}
-
-int await_add_fd(struct await *aw, int fd, unsigned slot)
-{
-	return add(aw, fd, slot, mask_of(aw));
 }
 
 int await_add(struct await *aw, const struct spool *sp, struct reqid id, unsigned slot)
@@ -224,8 +198,10 @@ int await_add(struct await *aw, const struct spool *sp, struct reqid id, unsigne
 				continue;
 			if (fd < 0)
 				return fd;
+			uint32_t mask = IN_ATTRIB | IN_DELETE_SELF;
 			/* What stands in 3 may be the result already, and that only moves on. */
-			uint32_t mask = mask_of(aw) | (s == SPOOL_RUNNING ? IN_MOVE_SELF : 0);
+			if (s == SPOOL_RUNNING)
+				mask |= IN_MOVE_SELF;
 			int rc = add(aw, fd, slot, mask);
 			(void)sp->io->close(fd);
 			return rc;
@@ -256,7 +232,6 @@ static void take(struct await *aw, const struct inotify_event *event)
 			 * its old end was read (inotify(7), BUGS): then the caller finds it standing. */
 			*link = s->next;
 			s->wd = -1;
-			aw->n_blind++;
 		} else {
 			link = &s->next;
 		}

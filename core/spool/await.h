@@ -9,8 +9,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "spool/spool.h"
 
 enum {
@@ -19,27 +17,22 @@ enum {
 
 struct await;
 
-/* NULL when memory is short.  `moves`: also tell of moves between states. */
-struct await *await_new(bool moves);
+/* NULL when memory is short. */
+struct await *await_new(void);
 void await_free(struct await *aw);
 
 /* Readable when await_next may have something (call it until -EAGAIN first); -1: none to be had. */
 int await_fd(const struct await *aw);
 
 /*
- * Watch an open file before it has a name, or a request where it stands.  `slot` comes back; slots
- * are small numbers of the caller's choice, below AWAIT_MAX_SLOTS.  The file must be closed soon:
- * its deletion is told when nobody has it open any more.
- *   -ENOENT                  await_add only: not in 1, 2 or 3 (complete, or gone: look)
- *   -EINVAL, -ENOMEM         the slot is not in use
- *   -ENOSPC, -EMFILE, -errno no watch; the slot is in use and blind
+ * Watch a request where it stands, and look after that: what has happened before is not told.
+ * `slot` comes back; slots are small numbers of the caller's choice, below AWAIT_MAX_SLOTS, and one
+ * that is watched already is dropped first.
+ *   -ENOENT                  not in 1, 2 or 3: complete, or gone
+ *   -ENOSPC, -EMFILE, -errno no watch is to be had: look from time to time
  */
-int await_add_fd(struct await *aw, int fd, unsigned slot);
 int await_add(struct await *aw, const struct spool *sp, struct reqid id, unsigned slot);
 void await_drop(struct await *aw, unsigned slot);
-
-/* Is a slot in use for which no event will come (any more)?  Then look from time to time. */
-bool await_blind(const struct await *aw);
 
 /* The next slot that something happened to; -EAGAIN: none now.  After an overflow: -EOVERFLOW
  * once, look at all.  Never blocks. */

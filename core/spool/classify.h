@@ -36,8 +36,8 @@ enum {
 	CLASSIFY_EXCHANGE = 1 << 4,     /* complete_exchange: tmp and 3 change places */
 	CLASSIFY_UNLINK_TMP = 1 << 5,   /* complete_drop_tmp */
 	CLASSIFY_QUARANTINE_3 = 1 << 6, /* complete_publish a result `lost`, with a reason */
-	CLASSIFY_QUARANTINE_4 = 1 << 7, /* with LOST_4: move_take_back, then the same; else
-	                                  * quarantine_put, because 3 has better */
+	/* With LOST_4: move_take_back, then the same; else quarantine_put, because 3 has better. */
+	CLASSIFY_QUARANTINE_4 = 1 << 7,
 	CLASSIFY_LOST_4 = 1 << 8,
 	CLASSIFY_UNLINK_3 = 1 << 9,      /* move_remove: its result is out */
 	CLASSIFY_PUBLISH = 1 << 10,      /* complete_resume */

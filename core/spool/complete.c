@@ -33,13 +33,7 @@ static int write_result(struct spool *sp, const char *name, const void *bytes, s
 	int rc = spool_io_write_all(sp->io, fd, bytes, len);
 	if (rc == 0 && sp->as_root)
 		rc = give_to_requester(sp, fd, name);
-	/* A disk that is full may say so only now. */
-	int closed = sp->io->close(fd);
-	if (rc == 0)
-		rc = closed;
-	if (rc < 0)
-		(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
-	return rc;
+	return spool_io_put_end(sp->io, sp->tmp_fd, name, fd, rc);
 }
 
 /* Does 3 hold these very bytes: has an earlier try come as far as the exchange? */
@@ -47,8 +41,7 @@ static bool is_in_place(const struct spool *sp, const char *name, const void *by
 {
 	char chunk[COMPARE_SIZE];
 	struct stat st;
-	int fd = sp->io->openat(sp->dir_fd[SPOOL_RUNNING], name,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	int fd = sp->io->openat(sp->dir_fd[SPOOL_RUNNING], name, SPOOL_IO_READ, 0);
 	if (fd < 0)
 		return false;
 	bool same = sp->io->fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size == len;

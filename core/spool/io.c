@@ -93,11 +93,6 @@ static int real_unlinkat(int dir, const char *name, int flags)
 	return code(unlinkat(dir, name, flags));
 }
 
-static int real_fsync(int fd)
-{
-	return code(fsync(fd));
-}
-
 static int real_close(int fd)
 {
 	return code(close(fd));
@@ -148,7 +143,6 @@ const struct spool_io spool_io_real = {
 	.linkat = real_linkat,
 	.renameat2 = real_renameat2,
 	.unlinkat = real_unlinkat,
-	.fsync = real_fsync,
 	.close = real_close,
 	.lock = real_lock,
 	.getflags = real_getflags,
@@ -185,4 +179,23 @@ ssize_t spool_io_pread_all(const struct spool_io *io, int fd, void *bytes, size_
 		got += (size_t)n;
 	}
 	return (ssize_t)got;
+}
+
+int spool_io_put_end(const struct spool_io *io, int dir, const char *name, int fd, int rc)
+{
+	int closed = io->close(fd);
+	if (rc == 0)
+		rc = closed;
+	if (rc < 0)
+		(void)io->unlinkat(dir, name, 0);
+	return rc;
+}
+
+int spool_io_put(const struct spool_io *io, int dir, const char *name, int how, const void *bytes,
+	size_t len)
+{
+	int fd = io->openat(dir, name, O_CREAT | how | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fd;
+	return spool_io_put_end(io, dir, name, fd, spool_io_write_all(io, fd, bytes, len));
 }

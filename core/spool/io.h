@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -28,7 +29,6 @@ struct spool_io {
 	int (*renameat2)(
 		int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 	int (*unlinkat)(int dir, const char *name, int flags);
-	int (*fsync)(int fd);
 	int (*close)(int fd);
 	int (*lock)(int fd);               /* F_OFD_SETLK: a write lock on all of it, or -EAGAIN */
 	int (*getflags)(int fd, int *ret); /* FS_IOC_GETFLAGS */
@@ -38,8 +38,24 @@ struct spool_io {
 
 extern const struct spool_io spool_io_real;
 
+/* Flags to open a file of unknown kind: a link is not followed, a FIFO or lease does not hold us. */
+enum {
+	SPOOL_IO_READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+};
+
 /* Write all.  0 or -errno; on failure an unknown part has been written. */
 int spool_io_write_all(const struct spool_io *io, int fd, const void *bytes, size_t len);
 
 /* Read up to `len` bytes from `at`.  The count (short only at end of file) or -errno. */
 ssize_t spool_io_pread_all(const struct spool_io *io, int fd, void *bytes, size_t len, off_t at);
+
+/*
+ * Make a plain file of these bytes, mode 0600.  `how`: O_EXCL, or O_TRUNC to take the place of an
+ * older one.  On failure no file is left, but for what stood in the way of O_EXCL (-EEXIST).
+ */
+int spool_io_put(const struct spool_io *io, int dir, const char *name, int how, const void *bytes,
+	size_t len);
+
+/* The end of such a step by hand: close, and take the name away again when `rc` or the closing says
+ * failure (a full disk may say so only then).  Answers that failure, or 0. */
+int spool_io_put_end(const struct spool_io *io, int dir, const char *name, int fd, int rc);

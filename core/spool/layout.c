@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/utf8.h"
 #include "spool/scan.h"
 
 static const char own_name[] = ".wq";
@@ -44,10 +45,8 @@ static void keep(char ret[NAME_MAX + 1], const char *name)
 {
 	if (ret[0])
 		return;
-	size_t i = 0;
-	for (; name[i] && i < NAME_MAX; i++)
-		ret[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
-	ret[i] = '\0';
+	snprintf(ret, NAME_MAX + 1, "%s", name);
+	utf8_clean(ret);
 }
 
 static int see(void *arg, struct reqid id, const char *name)
@@ -87,7 +86,7 @@ int layout_read_marker(const struct spool *sp, int dir_fd, const char *name, con
 	char uuid[37], struct wq_err *err)
 {
 	char text[MARKER_MAX + 1];
-	int fd = sp->io->openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	int fd = sp->io->openat(dir_fd, name, SPOOL_IO_READ, 0);
 	if (fd == -ENOENT || fd == -ENOTDIR)
 		return 0;
 	if (fd < 0)
@@ -157,8 +156,7 @@ int layout_look(const struct spool *sp, const char *path, struct wq_err *err)
 	if (!sight.own && sight.states == ALL_STATES)
 		return err_set(err, -WQ_E_NOT_A_SPOOL,
 			"'%s' holds a spool of the Python workqueue service: drain it there and "
-			"choose a "
-			"new directory",
+			"choose a new directory",
 			path);
 	if (!sight.own && sight.first[0])
 		return err_set(err, -WQ_E_NOT_A_SPOOL,
@@ -191,8 +189,7 @@ static int check_dir(
 	if (st.st_uid != sp->owner)
 		return err_set(err, -EPERM,
 			"'%s/%s' belongs to uid %u, and uid %u runs the server: run it as that "
-			"user, or "
-			"chown the spool",
+			"user, or chown the spool",
 			path, name, (unsigned)st.st_uid, (unsigned)sp->owner);
 	if (st.st_mode & OTHERS_WRITE)
 		return err_set(err, -EPERM,
@@ -224,6 +221,17 @@ static int open_dir(const struct spool *sp, int at, const char *path, const char
 		return err_set(err, fd, "cannot open '%s/%s'", path, name);
 	*ret = fd;
 	return check_dir(sp, fd, path, name, err);
+}
+
+/* The same for one that is not needed open. */
+static int make_dir(
+	const struct spool *sp, int at, const char *path, const char *name, struct wq_err *err)
+{
+	int fd = -1;
+	int rc = open_dir(sp, at, path, name, &fd, err);
+	if (fd >= 0)
+		(void)sp->io->close(fd);
+	return rc;
 }
 
 /* Open a plain file of ours for reading and writing, made when absent. */
@@ -289,15 +297,12 @@ int layout_make(struct spool *sp, const char *path, struct wq_err *err)
 		return rc;
 
 	/* 1 comes last: a client that finds it finds all of them. */
-	rc = open_dir(sp, sp->root_fd, path, "work", &sp->work_fd, err);
+	rc = make_dir(sp, sp->root_fd, path, "work", err);
 	for (int s = SPOOL_STATE_MAX - 1; s >= 0 && rc == 0; s--)
 		rc = open_dir(sp, sp->root_fd, path, spool_state_name((enum spool_state)s),
 			&sp->dir_fd[s], err);
-	int run_fd = -1;
 	if (rc == 0)
-		rc = open_dir(sp, sp->own_fd, path, "run", &run_fd, err);
-	if (run_fd >= 0)
-		(void)sp->io->close(run_fd);
+		rc = make_dir(sp, sp->own_fd, path, "run", err);
 	if (rc == 0)
 		rc = open_dir(sp, sp->own_fd, path, "quarantine", &sp->quarantine_fd, err);
 	if (rc == 0)
@@ -312,16 +317,10 @@ int layout_make(struct spool *sp, const char *path, struct wq_err *err)
 
 int layout_put_own(struct spool *sp, const char *name, const char *text, unsigned flags)
 {
-	int fd = sp->io->openat(
-		sp->tmp_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return fd;
-	int rc = spool_io_write_all(sp->io, fd, text, strlen(text));
-	int closed = sp->io->close(fd);
-	if (rc == 0)
-		rc = closed;
-	if (rc == 0)
-		rc = sp->io->renameat2(sp->tmp_fd, name, sp->own_fd, name, flags);
+	int rc = spool_io_put(sp->io, sp->tmp_fd, name, O_TRUNC, text, strlen(text));
+	if (rc < 0)
+		return rc;
+	rc = sp->io->renameat2(sp->tmp_fd, name, sp->own_fd, name, flags);
 	if (rc < 0)
 		(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
 	return rc;

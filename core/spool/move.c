@@ -7,8 +7,10 @@
 
 #include "spool/quarantine.h"
 
+/* All moves go forward but one: a start that found no room puts the request back.  One that was
+ * missed by that is seen the next time. */
 enum {
-	LOOKS = 2
+	LOOKS = 3
 };
 
 static bool stands_in(const struct spool *sp, const char *name, enum spool_state state)
@@ -109,7 +111,7 @@ enum spool_state move_find(const struct spool *sp, struct reqid id)
 {
 	char name[REQID_SIZE];
 	reqid_format(id, name);
-	/* Looking forward meets a request that moves forward; again, as one may be put back. */
+	/* Looking forward meets a request that moves forward. */
 	for (int look = 0; look < LOOKS; look++)
 		for (enum spool_state s = SPOOL_REQUESTED; s <= SPOOL_COMPLETE; s++)
 			if (stands_in(sp, name, s))

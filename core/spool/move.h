@@ -14,10 +14,11 @@
  * another user, which a rename cannot take. */
 int move_accept(struct spool *sp, struct reqid id);
 
-int move_start(struct spool *sp, struct reqid id);     /* 2 -> 3 */
-int move_put_back(struct spool *sp, struct reqid id);  /* 3 -> 2 */
-int move_take_back(struct spool *sp, struct reqid id); /* 4 -> 3: a result that cannot be read, so
-                                                        * that complete_publish can replace it */
+int move_start(struct spool *sp, struct reqid id);    /* 2 -> 3 */
+int move_put_back(struct spool *sp, struct reqid id); /* 3 -> 2 */
+
+/* 4 -> 3: a result that cannot be read, so that complete_publish can replace it. */
+int move_take_back(struct spool *sp, struct reqid id);
 
 /*
  * Unlink a subject of an abort from the state where it stands, and from 3 also what .wq/tmp keeps
@@ -32,5 +33,6 @@ int move_remove_all(struct spool *sp, struct reqid id);
 /* Unlink an abort marker.  A marker that is not a plain file is set aside into quarantine. */
 int move_unmark(struct spool *sp, struct reqid id);
 
-/* In which state does it stand, looking in the order of its life?  SPOOL_STATE_MAX for nowhere. */
+/* In which state does it stand?  Requests move while we look, so SPOOL_STATE_MAX, nowhere, is said
+ * only after some looks. */
 enum spool_state move_find(const struct spool *sp, struct reqid id);

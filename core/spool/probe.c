@@ -59,14 +59,12 @@ static int probe_renames(struct spool *sp, const char *path, struct wq_err *err)
 		if (rc == -EXDEV)
 			return err_set(err, -WQ_E_UNSUPPORTED,
 				"'%s' and '%s' of the spool '%s' are on different mounts; all of "
-				"it must "
-				"be on one",
+				"it must be on one",
 				round[i].name, round[i + 1].name, path);
 		if (rc == -EINVAL || rc == -ENOSYS)
 			return err_set(err, -WQ_E_UNSUPPORTED,
 				"the file system of '%s' cannot rename without replacing "
-				"(RENAME_NOREPLACE); "
-				"use ext4, xfs, btrfs or tmpfs",
+				"(RENAME_NOREPLACE); use ext4, xfs, btrfs or tmpfs",
 				path);
 		return err_set(err, rc, "cannot move a file from '%s/%s' to '%s'", path,
 			round[i].name, round[i + 1].name);
@@ -87,9 +85,9 @@ static bool can_link_tmpfile(const struct spool *sp)
 	int fd = sp->io->openat(sp->tmp_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
-	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
 	(void)sp->io->unlinkat(sp->tmp_fd, other_name, 0);
-	int rc = sp->io->linkat(AT_FDCWD, proc, sp->tmp_fd, other_name, AT_SYMLINK_FOLLOW);
+	int rc = sp->io->linkat(
+		AT_FDCWD, fdio_proc_path(fd, proc), sp->tmp_fd, other_name, AT_SYMLINK_FOLLOW);
 	(void)sp->io->close(fd);
 	return rc == 0;
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "spool/await.h"
+#include "base/fdio.h"
 
 enum {
 	DRAWS = 9, /* the first and eight more */
@@ -69,8 +69,7 @@ static int open_unnamed(struct spool *sp, struct draft *ret)
 }
 
 /* Closed when it has a name already, so that a write the system had put off fails here. */
-static int write_draft(struct spool *sp, struct draft *draft, const void *bytes, size_t len,
-	struct await *aw, unsigned slot)
+static int write_draft(struct spool *sp, struct draft *draft, const void *bytes, size_t len)
 {
 	int rc = sp->io->fchmod(draft->fd, MODE); /* the umask may have taken bits away */
 	if (rc == 0)
@@ -78,8 +77,6 @@ static int write_draft(struct spool *sp, struct draft *draft, const void *bytes,
 	/* Root publishes in its user's spool: a server without privilege must be able to read it. */
 	if (rc == 0 && sp->as_root && sp->owner != 0)
 		(void)sp->io->fchown(draft->fd, sp->owner, (gid_t)-1);
-	if (rc == 0 && aw)
-		(void)await_add_fd(aw, draft->fd, slot); /* await_blind tells */
 	if (rc == 0 && draft->name[0]) {
 		rc = sp->io->close(draft->fd);
 		draft->fd = -1;
@@ -97,30 +94,27 @@ static int give_name(struct spool *sp, const struct draft *draft, struct reqid *
 		if (rc < 0)
 			return rc;
 		reqid_format(*ret, text);
-		snprintf(proc, sizeof proc, "/proc/self/fd/%d", draft->fd);
 		rc = draft->name[0]
 			     ? sp->io->renameat2(dir, draft->name, dir, text, RENAME_NOREPLACE)
-			     : sp->io->linkat(AT_FDCWD, proc, dir, text, AT_SYMLINK_FOLLOW);
+			     : sp->io->linkat(AT_FDCWD, fdio_proc_path(draft->fd, proc), dir, text,
+				       AT_SYMLINK_FOLLOW);
 	}
 	return rc;
 }
 
-static int publish(struct spool *sp, bool named, const void *bytes, size_t len, struct await *aw,
-	unsigned slot, struct reqid *ret)
+static int publish(struct spool *sp, bool named, const void *bytes, size_t len, struct reqid *ret)
 {
 	struct draft draft = { .fd = -1 };
 	struct reqid id;
 	int rc = named ? open_named(sp, &draft) : open_unnamed(sp, &draft);
 	if (rc == 0)
-		rc = write_draft(sp, &draft, bytes, len, aw, slot);
+		rc = write_draft(sp, &draft, bytes, len);
 	if (rc == 0)
 		rc = give_name(sp, &draft, &id);
 	if (rc == 0)
 		*ret = id;
 	if (rc < 0 && draft.name[0])
 		(void)sp->io->unlinkat(sp->dir_fd[SPOOL_REQUESTED], draft.name, 0);
-	if (rc < 0 && aw)
-		await_drop(aw, slot);
 	if (draft.fd >= 0)
 		(void)sp->io->close(draft.fd);
 	return rc;
@@ -132,12 +126,12 @@ static bool cannot_be_unnamed(int rc)
 	return rc == -EOPNOTSUPP || rc == -EISDIR || rc == -EINVAL || rc == -ENOENT || rc == -EXDEV;
 }
 
-int publish_request(struct spool *sp, const void *bytes, size_t len, struct await *aw,
-	unsigned slot, struct reqid *ret, struct wq_err *err)
+int publish_request(
+	struct spool *sp, const void *bytes, size_t len, struct reqid *ret, struct wq_err *err)
 {
-	int rc = publish(sp, sp->named_tmp, bytes, len, aw, slot, ret);
+	int rc = publish(sp, sp->named_tmp, bytes, len, ret);
 	if (!sp->named_tmp && cannot_be_unnamed(rc)) {
-		rc = publish(sp, true, bytes, len, aw, slot, ret);
+		rc = publish(sp, true, bytes, len, ret);
 		sp->named_tmp = rc == 0;
 	}
 	if (rc < 0)

@@ -9,19 +9,14 @@
 
 #include "spool/spool.h"
 
-struct await;
-
 /*
  * Publish a request of `len` bytes.  The id is made as late as possible, after the bytes are
  * written: time is max(now, hwm_us + 1, last_us + 1), and a collision draws again.
  *
- * When `aw` is given, the request's inode is watched under `slot` before its name can be seen, so
- * no event is missed; await_blind tells when that could not be had (see spool/await.h).
- *
  * 0 or -errno.  [any-thread, one spool each] [blocks: a few file operations]
  */
-int publish_request(struct spool *sp, const void *bytes, size_t len, struct await *aw,
-	unsigned slot, struct reqid *ret, struct wq_err *err);
+int publish_request(
+	struct spool *sp, const void *bytes, size_t len, struct reqid *ret, struct wq_err *err);
 
 /* Ask that `id` be aborted.  0 also when somebody has asked already; else -errno. */
 int publish_abort(struct spool *sp, struct reqid id, struct wq_err *err);

@@ -12,8 +12,8 @@
 
 enum {
 	A_PUT = 2, /* a thing and its reason */
-	SLACK = QUARANTINE_MAX_FILES /
-		8, /* made at once, so that a flood does not list each time */
+	/* Made at once, so that a flood does not list each time. */
+	SLACK = QUARANTINE_MAX_FILES / 8,
 	LIST_MAX = 8 * QUARANTINE_MAX_FILES,
 	BASE_MAX = NAME_MAX - 15, /* room for ".99" and ".why" */
 	SUFFIXES = 100
@@ -107,14 +107,7 @@ static void explain(struct spool *sp, const char *name, const void *why, size_t 
 {
 	char beside[NAME_MAX + 1];
 	snprintf(beside, sizeof beside, "%s.why", name);
-	int fd = sp->io->openat(sp->quarantine_fd, beside,
-		O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return;
-	int rc = spool_io_write_all(sp->io, fd, why, len);
-	(void)sp->io->close(fd);
-	if (rc < 0)
-		(void)sp->io->unlinkat(sp->quarantine_fd, beside, 0);
+	(void)spool_io_put(sp->io, sp->quarantine_fd, beside, O_EXCL, why, len);
 }
 
 int quarantine_put(struct spool *sp, int dir_fd, const char *name, const void *why, size_t why_len)

@@ -8,7 +8,6 @@
 #include "base/err.h"
 
 enum {
-	OPEN_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 	OTHERS_WRITE = S_IWGRP | S_IWOTH
 };
 
@@ -30,7 +29,7 @@ static int refuse(const struct reading *r, int code, const char *word, const cha
 
 static int open_file(const struct reading *r)
 {
-	int fd = r->sp->io->openat(r->sp->dir_fd[r->state], r->name, OPEN_FILE, 0);
+	int fd = r->sp->io->openat(r->sp->dir_fd[r->state], r->name, SPOOL_IO_READ, 0);
 	switch (fd) {
 	case -ELOOP: /* a symbolic link */
 	case -ENXIO: /* a socket, or a device without a driver */

@@ -54,11 +54,6 @@ int scan_io(const struct spool_io *io, int dir_fd, scan_fn *fn, void *arg)
 	return rc;
 }
 
-int scan_fd(int dir_fd, scan_fn *fn, void *arg)
-{
-	return scan_io(&spool_io_real, dir_fd, fn, arg);
-}
-
 int scan_state(const struct spool *sp, enum spool_state state, scan_fn *fn, void *arg)
 {
 	return scan_io(sp->io, sp->dir_fd[state], fn, arg);

@@ -17,5 +17,4 @@ typedef int scan_fn(void *arg, struct reqid id, const char *name);
 
 /* List one directory, in no order.  0, what `fn` answered, or -errno. */
 int scan_state(const struct spool *sp, enum spool_state state, scan_fn *fn, void *arg);
-int scan_fd(int dir_fd, scan_fn *fn, void *arg);
 int scan_io(const struct spool_io *io, int dir_fd, scan_fn *fn, void *arg);

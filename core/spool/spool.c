@@ -36,7 +36,6 @@ static void reset(struct spool *sp, const struct spool_io *io)
 	*sp = (struct spool){
 		.io = io,
 		.root_fd = -1,
-		.work_fd = -1,
 		.own_fd = -1,
 		.tmp_fd = -1,
 		.quarantine_fd = -1,
@@ -60,7 +59,6 @@ void spool_close(struct spool *sp)
 {
 	for (enum spool_state s = 0; s < SPOOL_STATE_MAX; s++)
 		close_one(sp, &sp->dir_fd[s]);
-	close_one(sp, &sp->work_fd);
 	close_one(sp, &sp->tmp_fd);
 	close_one(sp, &sp->quarantine_fd);
 	close_one(sp, &sp->status_fd);
@@ -95,8 +93,7 @@ static int open_root(struct spool *sp, const char *path, struct wq_err *err)
 	if (st.st_uid != sp->owner && st.st_uid != 0)
 		return err_set(err, -EPERM,
 			"the spool '%s' belongs to uid %u, and uid %u runs the server: run it as "
-			"that user, "
-			"or chown the spool",
+			"that user, or chown the spool",
 			path, (unsigned)st.st_uid, (unsigned)sp->owner);
 	return 0;
 }
@@ -105,8 +102,7 @@ static int open_root(struct spool *sp, const char *path, struct wq_err *err)
 static uint64_t load_hwm(const struct spool *sp)
 {
 	char text[32];
-	int fd = sp->io->openat(
-		sp->own_fd, hwm_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	int fd = sp->io->openat(sp->own_fd, hwm_name, SPOOL_IO_READ, 0);
 	if (fd < 0)
 		return 0;
 	ssize_t n = spool_io_pread_all(sp->io, fd, text, sizeof text - 1, 0);
@@ -267,8 +263,7 @@ static int open_client(struct spool *sp, const char *path, struct wq_err *err)
 	sp->owner = st.st_uid;
 	sp->named_tmp = sp->io->fstatat(fd, layout_named_tmp_name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	/* Absent until a server has run, and status_read looks again. */
-	fd = sp->io->openat(fd, layout_status_name,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	fd = sp->io->openat(fd, layout_status_name, SPOOL_IO_READ, 0);
 	sp->status_fd = fd < 0 ? -1 : fd;
 	return 0;
 }

@@ -38,8 +38,7 @@ struct spool {
 	const struct spool_io *io;
 	int root_fd;
 	int dir_fd[SPOOL_STATE_MAX]; /* in a client O_PATH: the right to list is not needed */
-	int work_fd;                 /* server only from here; -1 in a client */
-	int own_fd;                  /* .wq */
+	int own_fd;                  /* .wq; server only from here, -1 in a client */
 	int tmp_fd;                  /* .wq/tmp */
 	int quarantine_fd;           /* .wq/quarantine */
 	int lock_fd;

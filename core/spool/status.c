@@ -43,8 +43,7 @@ int status_read(const struct spool *sp, struct buf *ret)
 	if (sp->status_fd >= 0)
 		return read_page(sp, sp->status_fd, ret);
 	/* It was not there, or not fit, when the spool was opened. */
-	int fd = sp->io->openat(sp->root_fd, layout_status_name,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	int fd = sp->io->openat(sp->root_fd, layout_status_name, SPOOL_IO_READ, 0);
 	if (fd == -ELOOP || fd == -ENXIO)
 		return -WQ_E_FORMAT;
 	if (fd < 0)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdalign.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -40,8 +39,7 @@ static const enum spool_state watched[] = { SPOOL_REQUESTED, SPOOL_ABORTING };
 static int add(struct watch *w, int dir_fd, uint32_t mask)
 {
 	char proc[40];
-	snprintf(proc, sizeof proc, "/proc/self/fd/%d", dir_fd);
-	int wd = inotify_add_watch(w->fd, proc, mask | IN_ONLYDIR);
+	int wd = inotify_add_watch(w->fd, fdio_proc_path(dir_fd, proc), mask | IN_ONLYDIR);
 	return wd < 0 ? -errno : wd;
 }
 

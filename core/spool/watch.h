@@ -23,9 +23,10 @@ int watch_fd(const struct watch *w);
 typedef void watch_fn(void *arg, enum spool_state state, struct reqid id, const char *name);
 
 enum {
-	WATCH_OVERFLOW = 1, /* events were lost: list 5, then 1 */
-	WATCH_MOVED =
-		2 /* a state directory was renamed, removed or unmounted: start nothing more */
+	/* Events were lost: list 5, then 1. */
+	WATCH_OVERFLOW = 1,
+	/* A state directory was renamed, removed or unmounted: start nothing more. */
+	WATCH_MOVED = 2
 };
 
 /* Read up to the barrier.  A mask of the above, or -errno. */

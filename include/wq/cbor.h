@@ -228,6 +228,13 @@ static inline void wq_cbor_put_double(struct wq_cbor_out *o, double v)
 		wq_cbor_priv_head(o, 7, 27, bits);
 }
 
+/* A pair of a map: a key and a text. */
+static inline void wq_cbor_put_pair(struct wq_cbor_out *o, const char *key, const char *text)
+{
+	wq_cbor_put_text(o, key);
+	wq_cbor_put_text(o, text);
+}
+
 /* ---- reader ----------------------------------------------------------------------------------
  * Pull items one by one; a container or a tag gives its head alone, what is in it follows.
  */
@@ -253,8 +260,9 @@ enum {
 struct wq_cbor_item {
 	int32_t type;
 	uint32_t reserved;
-	uint64_t u;         /* UINT, BOOL, SIMPLE, TAG: the value; NINT: the value is -1 - u; ARRAY:
-			     * items, MAP: pairs; FLOAT: the bits as they stand */
+	/* UINT, BOOL, SIMPLE, TAG: the value; NINT: the value is -1 - u; ARRAY: items, MAP: pairs;
+	 * FLOAT: the bits as they stand. */
+	uint64_t u;
 	double f;           /* FLOAT: the value */
 	const uint8_t *ptr; /* BYTES, TEXT: in the input, without a NUL */
 	size_t len;
@@ -548,8 +556,8 @@ enum {
 /* 0 in a member: no limit of its own; the depth is never above WQ_CBOR_DEPTH_MAX. */
 struct wq_cbor_limits {
 	size_t max_bytes;
-	uint32_t
-		max_depth; /* arrays, maps and tags inside each other; a number alone has depth 0 */
+	/* Arrays, maps and tags inside each other; a number alone has depth 0. */
+	uint32_t max_depth;
 	uint32_t max_items; /* all of them: containers, tags, keys, values */
 	uint32_t flags;     /* 0 */
 };

@@ -3,10 +3,21 @@
  * wq/client.h: libwq, for programs that submit work and wait for it.
  *
  *	wq_client *c;
+ *	wq_result *result;
  *	char id[WQ_ID_SIZE];
  *	struct wq_err err = { 0 };
- *	if (wq_open(&c, "/var/spool/wq", &err) < 0 || wq_enqueue(c, &request, id, &err) < 0) ...
- *	if (wq_wait(c, id, WQ_FOREVER, 0, &result, &err) == 0) ...
+ *	struct wq_request request = { .struct_size = sizeof request,
+ *		.payload = item, .payload_len = item_len };
+ *	struct wq_result_info info = { .struct_size = sizeof info };
+ *
+ *	if (wq_open(&c, "/var/spool/wq", &err) < 0 ||
+ *		wq_enqueue(c, &request, id, &err) < 0 ||
+ *		wq_wait(c, id, WQ_FOREVER, 0, &result, &err) < 0)
+ *		errx(1, "%s", err.text);
+ *	wq_result_info(result, &info);
+ *	puts(info.status);
+ *	wq_result_free(result);
+ *	wq_close(c);
  *
  * Enqueue, wait, abort and list use files only and work while the server is down.  Nothing here
  * prints, exits, installs signal handlers, or changes the process (umask, directory, locale).
@@ -59,8 +70,8 @@ struct wq_request {
  * outlives any process; the server's durability level says whether it outlives a power cut.
  *   -WQ_E_FORMAT   the payload is not one well-formed item (RFC 8949)
  *   -WQ_E_LIMIT    larger than the server's request limit, nested too deep, or a text too long
- *   -EAGAIN        the server takes nothing now: err->name is "not-accepting" or "queue-full",
- *                  err->text says why; try later
+ *   -EAGAIN        the server takes nothing now: err->name is "not-accepting", err->text says
+ *                  why; try later
  * [blocks: a few file operations]
  */
 int wq_enqueue(wq_client *c, const struct wq_request *request, char ret_id[WQ_ID_SIZE],
@@ -75,9 +86,9 @@ struct wq_result_info {
 	int32_t signal;   /* that ended it, or 0 */
 	uint32_t attempt; /* 0: never started */
 	const char *id;
-	const char *status;       /* "ok" "failed" "rejected" "expired" "lost" "killed" */
-	const char *error;        /* stable name, "" when ok */
-	const char *text;         /* for people, "" when ok */
+	const char *status; /* "ok" "failed" "rejected" "lost" "killed"; "expired": reserved */
+	const char *error;  /* stable name, "" when ok */
+	const char *text;   /* for people, "" when ok */
 	const char *task_manager; /* "" where it never reached one */
 	const char *plugin;
 	const char *key;
@@ -96,9 +107,8 @@ void wq_result_info(const wq_result *result, struct wq_result_info *ret);
 void wq_result_free(wq_result *result);
 
 enum {
-	WQ_WAIT_PEEK = 1u << 0,     /* leave the result in the spool */
-	WQ_WAIT_NO_ABORT = 1u << 1, /* a time-out leaves the request alone */
-	WQ_WAIT_KEEP = 1u << 2 /* leave the result; the caller calls wq_collect once it is safe */
+	WQ_WAIT_KEEP = 1u << 0, /* leave the result in the spool; wq_collect takes it away later */
+	WQ_WAIT_NO_ABORT = 1u << 1 /* a time-out leaves the request alone */
 };
 
 /*
@@ -153,6 +163,7 @@ struct wq_entry {
 	uint32_t struct_size;
 	int32_t state;
 	const char *id;   /* valid during the call */
+	int64_t made_us;  /* when its client made it, as the id says: wall clock, since 1970 */
 	uint8_t aborting; /* an abort has been asked for */
 	uint8_t reserved[7];
 };
@@ -174,7 +185,7 @@ struct wq_details {
 	uint32_t uid;
 	uint32_t reserved;
 };
-/* -WQ_E_GONE: nowhere, or complete (wait with WQ_WAIT_PEEK then). */
+/* -WQ_E_GONE: nowhere, or complete (wait with WQ_WAIT_KEEP then). */
 int wq_details(wq_client *c, const char *id, struct wq_details *ret, struct wq_err *err);
 void wq_details_free(struct wq_details *d);
 

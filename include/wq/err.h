@@ -33,6 +33,11 @@ enum {
 	WQ_E_FAULT = 5014        /* a plugin is broken: a fault, not a bad request */
 };
 
+enum {
+	WQ_ERR_NAME_SIZE = 48,
+	WQ_ERR_TEXT_SIZE = 448
+};
+
 /*
  * One failure.  `name` is a stable word for programs ("bad-cbor"), at most 47 bytes of [a-z0-9.-];
  * `text` is one line of UTF-8 for people, without secrets.  Both end in NUL.
@@ -42,8 +47,8 @@ struct wq_err {
 	int32_t code;         /* the negative code that was returned */
 	int32_t sys_errno;    /* the errno behind it, or 0 */
 	uint32_t reserved;
-	char name[48];
-	char text[448];
+	char name[WQ_ERR_NAME_SIZE];
+	char text[WQ_ERR_TEXT_SIZE];
 };
 
 #ifdef __cplusplus

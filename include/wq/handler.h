@@ -15,8 +15,10 @@
  *		wq_cbor_put_text(reply->result, "rested");
  *		return WQ_OK;
  *	}
- *	static const struct wq_handler handlers[] = { { "nap", "five seconds of rest", nap, NULL }
- *}; WQ_HANDLERS("1.0", handlers);
+ *	static const struct wq_handler handlers[] = {
+ *		{ "nap", "five seconds of rest", nap, NULL },
+ *	};
+ *	WQ_HANDLERS("1.0", handlers);
  *
  *	cc -shared -fPIC -fvisibility=hidden -o nap.so nap.c
  *
@@ -24,8 +26,7 @@
  *   - run may block for as long as it likes, and several threads may be inside it at once: keep no
  *     mutable globals.
  *   - Cancelling is a wish: look at wq_call_cancelled between pieces of work, rest with
- *     wq_call_pause.  Until run returns its slot is taken, so one that never looks cannot be
- *stopped.
+ *     wq_call_pause.  Until run returns its slot is taken: one that never looks cannot be stopped.
  *   - Leave nothing behind: free, close and join what the call has opened, whatever it returns.
  *   - Leave the process alone: no fork, no signal handlers, no chdir, umask, setlocale or exit.  A
  *     crash is a crash of the server.
@@ -51,10 +52,9 @@ extern "C" {
 
 /* What run answers.  WQ_OK: done.  Below 0 (-errno): failed, for that reason. */
 enum {
-	WQ_CALL_CANCELLED =
-		1,           /* stopped because wq_call_cancelled said so; nothing is left behind */
-	WQ_CALL_FAILED = 2,  /* the task failed: reply->error says why */
-	WQ_CALL_REJECTED = 3 /* this request can never work; nothing was done: reply->error */
+	WQ_CALL_CANCELLED = 1, /* stopped as wq_call_cancelled said so; nothing is left behind */
+	WQ_CALL_FAILED = 2,    /* the task failed: reply->error says why */
+	WQ_CALL_REJECTED = 3   /* this request can never work; nothing was done: reply->error */
 };
 
 /* One call of a handler; valid until run returns.  Strings are UTF-8. */
@@ -77,11 +77,12 @@ struct wq_call {
 /* What becomes of it.  The pool has made `result` and frees it. */
 struct wq_reply {
 	uint32_t struct_size;
-	int32_t code; /* the task's exit status, 0 to 255; clients exit with it.  0 in a
-		       * failure becomes 1 */
+	/* The task's exit status, 0 to 255; clients exit with it.  0 in a failure becomes 1. */
+	int32_t code;
 	struct wq_cbor_out *result; /* put one CBOR item, or nothing; counts with WQ_OK only */
-	struct wq_err error; /* name and text, with WQ_CALL_FAILED and WQ_CALL_REJECTED: wq_fail
-			      * of wq/plugin-util.h fills it */
+	/* Name and text, with WQ_CALL_FAILED and WQ_CALL_REJECTED; wq_fail of wq/plugin-util.h
+	 * fills it. */
+	struct wq_err error;
 };
 
 struct wq_handler {
@@ -97,8 +98,7 @@ struct wq_handler {
 	int32_t (*check)(struct wq_bytes request, struct wq_err *err);
 };
 
-/* ---- services, for run only ---------------------------------------------------------------------
- */
+/* ---- services, for run only ------------------------------------------------------------------ */
 
 /* Has the end of this task been asked for?  Costs a load.  [any-thread] */
 static inline int32_t wq_call_cancelled(const struct wq_call *call)
@@ -124,8 +124,7 @@ static inline void wq_call_log(const struct wq_call *call, int32_t level, const 
 	call->log(call, level, text);
 }
 
-/* ---- the handler file
- * ---------------------------------------------------------------------------- */
+/* ---- the handler file ------------------------------------------------------------------------ */
 
 struct wq_handlers {
 	uint32_t magic;

@@ -44,7 +44,8 @@ static inline void wq_text_trim(char *text)
  * Fill `err` (which may be NULL) and answer `code`, so that the idiom is one line:
  *	return wq_fail(err, WQ_REJECT, "bad-path", "'%s' is not absolute", path);
  *	return wq_fail(err, -errno, "no-file", "cannot open '%s'", path);
- * `name` may be NULL.  For an errno code ": <its text>" is appended.  [any-thread]
+ * `name` may be NULL.  For an errno code ": <its text>" is appended.  err->code is `code` where that
+ * is a failure, 0 where it is an answer.  [any-thread]
  */
 static inline int32_t wq_fail_v(struct wq_err *err, int32_t code, const char *name, const char *fmt,
 	va_list args) __attribute__((format(printf, 4, 0)));
@@ -57,7 +58,7 @@ static inline int32_t wq_fail_v(
 	if (!err)
 		return code;
 	int is_errno = code < 0 && code > -WQ_E_CONFIG;
-	err->code = code;
+	err->code = code < 0 ? code : 0;
 	err->sys_errno = is_errno ? -code : 0;
 	(void)snprintf(err->name, sizeof(err->name), "%s", name ? name : "");
 	(void)vsnprintf(err->text, sizeof(err->text), fmt, args);
@@ -78,10 +79,18 @@ static inline int32_t wq_fail(
 	return code;
 }
 
-/* For start_task: try this one again after `delay_ms`. */
-static inline int32_t wq_retry(struct wq_err *err, int32_t delay_ms, const char *why)
+/* For start_task: answers WQ_RETRY, so that this one is tried again after `delay_ms`. */
+static inline int32_t wq_retry(struct wq_err *err, int32_t delay_ms, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static inline int32_t wq_retry(struct wq_err *err, int32_t delay_ms, const char *fmt, ...)
 {
-	(void)wq_fail(err, delay_ms, NULL, "%s", why);
+	va_list args;
+	va_start(args, fmt);
+	(void)wq_fail_v(err, WQ_RETRY, NULL, fmt, args);
+	va_end(args);
+	if (err)
+		err->code = delay_ms;
 	return WQ_RETRY;
 }
 
@@ -105,8 +114,7 @@ static inline void wq_logf(
 	host->log(host->ctx, level, tid, text);
 }
 
-/* ---- options, by their place in the plugin's table --------------------------------------------
- */
+/* ---- options, by their place in the plugin's table ------------------------------------------- */
 
 static inline const struct wq_value *wq_option_value(const struct wq_config *config, uint32_t i)
 {
@@ -120,22 +128,40 @@ static inline int wq_option_is_set(const struct wq_config *config, uint32_t i)
 	return v && v->is_set;
 }
 
-/* BOOL (0 or 1), INT, DURATION (ns), SIZE (bytes), CHOICE (place); `def` where there is no value.
- */
+/* BOOL (0, 1), INT, DURATION (ns), SIZE (bytes), CHOICE (place); `def` where there is no value. */
 static inline int64_t wq_option_int(const struct wq_config *config, uint32_t i, int64_t def)
 {
 	const struct wq_value *v = wq_option_value(config, i);
 	if (!v || (v->type != WQ_T_BOOL && v->type != WQ_T_INT && v->type != WQ_T_DURATION &&
 			  v->type != WQ_T_SIZE && v->type != WQ_T_CHOICE))
 		return def;
-	return v->u.i;
+	return v->type == WQ_T_CHOICE ? (int64_t)v->n : v->u.i;
 }
 
-/* STRING and PATH; NULL where there is no value.  Valid as long as the config: copy to keep. */
+/* FLOAT; `def` where there is no value. */
+static inline double wq_option_float(const struct wq_config *config, uint32_t i, double def)
+{
+	const struct wq_value *v = wq_option_value(config, i);
+	return v && v->type == WQ_T_FLOAT ? v->u.f : def;
+}
+
+/* STRING, PATH and CHOICE; NULL where there is no value.  As long as the config: copy to keep. */
 static inline const char *wq_option_text(const struct wq_config *config, uint32_t i)
 {
 	const struct wq_value *v = wq_option_value(config, i);
-	return v && (v->type == WQ_T_STRING || v->type == WQ_T_PATH) ? v->u.s : NULL;
+	if (!v || (v->type != WQ_T_STRING && v->type != WQ_T_PATH && v->type != WQ_T_CHOICE))
+		return NULL;
+	return v->u.s;
+}
+
+/* LIST and the number of its entries; NULL and 0 where there is no value.  As long as the config. */
+static inline const char *const *wq_option_list(
+	const struct wq_config *config, uint32_t i, size_t *ret_n)
+{
+	const struct wq_value *v = wq_option_value(config, i);
+	int is_list = v && v->type == WQ_T_LIST && v->u.list;
+	*ret_n = is_list ? v->n : 0;
+	return is_list ? v->u.list : NULL;
 }
 
 /* ---- threads --------------------------------------------------------------------------------- */

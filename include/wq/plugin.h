@@ -56,40 +56,46 @@ struct wq_bytes {
  */
 enum {
 	WQ_OK = 0,
-	WQ_BUSY = 1,  /* start_task: no room after all; the request goes back to its place */
-	WQ_RETRY = 2, /* start_task: not now; back to its place, tried again after err->code
-	               * milliseconds (1000 where that is not positive) */
-	WQ_REJECT =
-		3 /* start_task, validate: never possible here; err->name and err->text say why */
+	/* start_task: no room after all; the request goes back to its place */
+	WQ_BUSY = 1,
+	/* start_task: not now; back to its place, tried again after err->code milliseconds (1000
+	 * where that is not positive) */
+	WQ_RETRY = 2,
+	/* start_task, validate: never possible here; err->name and err->text say why */
+	WQ_REJECT = 3
 };
 
 /* How a task ended: wq_outcome.how. */
 enum {
 	WQ_DONE_OK = 1,
-	WQ_DONE_FAILED = 2,   /* the task itself says that it failed */
-	WQ_DONE_ABORTED = 3,  /* it ended because terminate asked for it */
-	WQ_DONE_LOST = 4,     /* it may or may not have run to its end; nobody can know */
-	WQ_DONE_REJECTED = 5, /* it turned out to be impossible; nothing was done */
-	WQ_DONE_NOT_STARTED =
-		6,         /* it never began: back to its place in the queue, see retry_after_ms */
-	WQ_DONE_KILLED = 7 /* it was ended, but not by its client (a limit, a shutdown) */
+	WQ_DONE_FAILED = 2,      /* the task itself says that it failed */
+	WQ_DONE_ABORTED = 3,     /* it ended because terminate asked for it */
+	WQ_DONE_LOST = 4,        /* it may or may not have run to its end; nobody can know */
+	WQ_DONE_REJECTED = 5,    /* it turned out to be impossible; nothing was done */
+	WQ_DONE_NOT_STARTED = 6, /* it never began: back to its place, see retry_after_ms */
+	WQ_DONE_KILLED = 7       /* it was ended, but not by its client (a limit, a shutdown) */
 };
 
+/* terminate: how */
 enum {
 	WQ_TERM_GRACEFUL = 1,
 	WQ_TERM_NOW = 2
-}; /* terminate: how */
+};
+
+/* stop: how */
 enum {
 	WQ_STOP_DETACH = 1,
 	WQ_STOP_KILL = 2
-}; /* stop: how */
+};
+
+/* log: level */
 enum {
 	WQ_LOG_ERR = 3,
 	WQ_LOG_WARN,
 	WQ_LOG_NOTICE,
 	WQ_LOG_INFO,
 	WQ_LOG_DEBUG
-}; /* log: level */
+};
 
 /* What on_ready and watch say about a descriptor; the values are those of epoll(7). */
 enum {
@@ -114,12 +120,12 @@ enum {
  * `wq-server --describe`, and hands the values to create, one for each entry, in this order.
  */
 enum {
-	WQ_T_BOOL = 1,   /* "true" "false" "yes" "no" "on" "off"   .i = 0 or 1 */
-	WQ_T_INT = 2,    /* decimal                                 .i */
-	WQ_T_FLOAT = 3,  /* decimal                                 .f */
-	WQ_T_STRING = 4, /* any text                                .s */
-	WQ_T_CHOICE = 5, /* one of choices, "a|b|c"                 .s, and n = its place from 0 */
-	WQ_T_PATH = 6,   /* made absolute from wq.conf's directory  .s */
+	WQ_T_BOOL = 1,     /* "true" "false" "yes" "no" "on" "off"    .i = 0 or 1 */
+	WQ_T_INT = 2,      /* decimal                                 .i */
+	WQ_T_FLOAT = 3,    /* decimal                                 .f */
+	WQ_T_STRING = 4,   /* any text                                .s */
+	WQ_T_CHOICE = 5,   /* one of choices, "a|b|c"                 .s, and n = place from 0 */
+	WQ_T_PATH = 6,     /* made absolute from wq.conf's directory  .s */
 	WQ_T_DURATION = 7, /* "250ms" "10s" "5m" "2h" "7d"            .i in nanoseconds */
 	WQ_T_SIZE = 8,     /* "64K" "1M" "2G", powers of 1024         .i in bytes */
 	WQ_T_LIST = 9      /* "a, b, c"                               .list, n entries */
@@ -165,12 +171,12 @@ struct wq_task {
 	uint32_t attempt; /* from 1 */
 	wq_tid tid;
 	const char *id; /* the request's id, as its client knows it */
-	const char
-		*name; /* the task name, "<spool uuid>.<id>.<attempt>": name outside things by it */
+	/* The task name, "<spool uuid>.<id>.<attempt>": name outside things by it. */
+	const char *name;
 	const char *key;   /* the request's ordering key, "" for none */
 	const char *label; /* for people, "" for none */
-	struct wq_bytes
-		request; /* the payload: one well-formed CBOR item; start_task, validate only */
+	/* The payload: one well-formed CBOR item; start_task, validate only. */
+	struct wq_bytes request;
 	/* Your task_size bytes, zeroed before start_task; they stay until reap has given the task back
 	 * and the next operation is called. */
 	void *state;
@@ -189,8 +195,8 @@ struct wq_outcome {
 	const char *text;       /* one line for people; NULL when ok */
 	int32_t code;           /* the task's own exit status, 0 to 255; clients exit with it */
 	int32_t signal;         /* the signal that ended it, or 0 */
-	uint32_t
-		retry_after_ms; /* WQ_DONE_NOT_STARTED: not before that (0: 100); holds the queue */
+	/* WQ_DONE_NOT_STARTED: not before that (0: 100); holds the queue. */
+	uint32_t retry_after_ms;
 	uint32_t reserved;
 };
 
@@ -242,9 +248,9 @@ struct wq_plugin {
 	const char *name;    /* [a-z][a-z0-9-]*, the file's name without .so */
 	const char *version; /* yours, free text */
 	const char *summary; /* one sentence for people */
-	uint32_t
-		self_size; /* bytes of wq_self; the host allocates it, zeroed, aligned for any type */
-	uint32_t task_size; /* bytes of task->state, the same way */
+	/* Bytes of wq_self and of task->state; the host allocates them, zeroed, aligned for any type. */
+	uint32_t self_size;
+	uint32_t task_size;
 	const struct wq_option *options;
 	uint32_t n_options;
 	uint32_t option_size; /* sizeof(struct wq_option) as you compiled it */

@@ -8,7 +8,9 @@
  *	dir              the directory of the play, made by the test; required
  *	yes-no           has_capacity answers 1 or 0 only
  *	wakes            look at `dir` by inotify and wake the host at each change; it is still
- *asked slow-terminate   a terminated task ends only when dir/let-die exists, else at the next reap
+ *	                 asked
+ *	slow-terminate   a terminated task ends only when dir/let-die exists, else at the next
+ *	                 reap
  *
  * What the test writes; a file that is read must get its content in one write or by rename:
  *
@@ -112,8 +114,7 @@ static void destroy(wq_self *me)
 	free(me->dir);
 }
 
-/* Our own lines in `log` do not count: nothing here opens or closes it between start and destroy.
- */
+/* Our own lines in `log` do not count: nothing opens or closes it between start and destroy. */
 static int32_t start_watching(wq_self *me, struct wq_err *err)
 {
 	const uint32_t what = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM;

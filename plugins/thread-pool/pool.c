@@ -242,8 +242,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* ---- the loop's side --------------------------------------------------------------------------
- */
+/* ---- the loop's side ------------------------------------------------------------------------- */
 
 int32_t pool_init(struct pool *pool, const struct wq_host *host)
 {

@@ -151,11 +151,7 @@ static int32_t validate(wq_self *me, const struct wq_task *task, struct wq_err *
 	if (rc != WQ_OK || !handler->check)
 		return rc;
 	rc = handler->check(task->request, err);
-	if (rc == WQ_OK || rc < 0)
-		return rc;
-	if (err)
-		err->code = WQ_REJECT;
-	return WQ_REJECT;
+	return rc > 0 ? WQ_REJECT : rc;
 }
 
 static int32_t start_task(wq_self *me, const struct wq_task *task, struct wq_err *err)

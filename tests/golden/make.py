@@ -89,7 +89,6 @@ FILES = {
             "depth": 1000000,
             "request-limit": 16777216,
             "result-limit": 1048576,
-            "queue-limit": 100000,
             "durability": "none",
         }
     ),
@@ -97,7 +96,7 @@ FILES = {
         {
             "wq-status": 1,
             "accepting": False,
-            "reason": "the queue is full: 100000 requests",
+            "reason": "the server is stopping",
             "version": "0.1.0",
         }
     ),

@@ -625,52 +625,6 @@ START_TEST(without_the_option_threads_there_are_as_many_as_processors)
 }
 END_TEST
 
-/* ---- wq/plugin-util.h ------------------------------------------------------------------------ */
-
-/* The reader of CBOR refuses a text that is not UTF-8. */
-static bool is_utf8(const char *text)
-{
-	struct wq_cbor_out o;
-	wq_cbor_out_init(&o);
-	wq_cbor_put_text(&o, text);
-	bool good = wq_cbor_check(o.buf, o.len, NULL, NULL, NULL) == 0;
-	wq_cbor_out_free(&o);
-	return good;
-}
-
-START_TEST(a_sentence_that_is_too_long_ends_with_a_whole_character)
-{
-	/* One to four bytes each; `_i` moves the cut through them. */
-	static const char characters[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80";
-	char text[1024];
-	struct wq_err err = { 0 };
-	memset(text, 'x', (size_t)_i);
-	text[_i] = '\0';
-	while (strlen(text) < sizeof(err.text) + 10)
-		(void)strcat(text, characters);
-
-	ck_assert_int_eq(wq_fail(&err, WQ_REJECT, "long", "%s", text), WQ_REJECT);
-
-	ck_assert(is_utf8(err.text));
-	ck_assert_uint_ge(strlen(err.text), sizeof(err.text) - 4);
-	ck_assert_int_eq(strncmp(err.text, text, strlen(err.text)), 0);
-}
-END_TEST
-
-START_TEST(an_errno_is_added_to_the_sentence)
-{
-	struct wq_err err = { 0 };
-
-	ck_assert_int_eq(wq_fail(&err, -ENOENT, "no-file", "cannot open '%s'", "/a"), -ENOENT);
-
-	ck_assert_str_eq(err.text, "cannot open '/a': No such file or directory");
-	ck_assert_str_eq(err.name, "no-file");
-	ck_assert_int_eq(err.code, -ENOENT);
-	ck_assert_int_eq(err.sys_errno, ENOENT);
-	ck_assert_int_eq(wq_fail(NULL, -WQ_E_LIMIT, NULL, "too large"), -WQ_E_LIMIT);
-}
-END_TEST
-
 static Suite *suite(void)
 {
 	Suite *s = suite_create("plugin/thread-pool");
@@ -718,10 +672,6 @@ static Suite *suite(void)
 	tcase_add_test(tc, without_the_option_threads_there_are_as_many_as_processors);
 	suite_add_tcase(s, tc);
 
-	tc = tcase_create("plugin-util");
-	tcase_add_loop_test(tc, a_sentence_that_is_too_long_ends_with_a_whole_character, 0, 10);
-	tcase_add_test(tc, an_errno_is_added_to_the_sentence);
-	suite_add_tcase(s, tc);
 	return s;
 }
 

@@ -108,13 +108,12 @@ bool hand_has(const struct hand *h, enum spool_state state, const char *id)
 }
 
 void hand_status(struct hand *h, bool accepting, const char *reason, int64_t pid,
-	uint64_t request_limit, uint64_t queue_limit, uint64_t depth, uint64_t hwm_us)
+	uint64_t request_limit, uint64_t depth, uint64_t hwm_us)
 {
 	struct buf bytes = { 0 };
 	struct status_page page = { .accepting = accepting,
 		.pid = pid,
 		.request_limit = request_limit,
-		.queue_limit = queue_limit,
 		.depth = depth,
 		.hwm_us = hwm_us,
 		.durability = "none",

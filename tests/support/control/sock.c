@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,6 +26,12 @@ static void *run(void *arg)
 	while (!s->stop)
 		ck_assert_int_eq(loop_run_once(s->loop, -1), 0);
 	return NULL;
+}
+
+/* It only ends the wait. */
+static void on_wake(void *arg, uint32_t events)
+{
+	(void)arg, (void)events;
 }
 
 void sock_server_init(struct sock_server *s)
@@ -56,8 +64,11 @@ void sock_server_start(struct sock_server *s, control_fn *fn)
 	s->stop = false;
 	s->loop = loop_new();
 	ck_assert_ptr_nonnull(s->loop);
-	int rc = control_open(&s->control, s->loop, s->dir_fd, "wq.sock", fn, s, &err);
+	int rc = control_open(&s->control, s->loop, s->dir_fd, fn, s, &err);
 	ck_assert_msg(rc == 0, "%s", err.text);
+	s->wake_fd = eventfd(0, EFD_CLOEXEC);
+	ck_assert_int_ge(s->wake_fd, 0);
+	ck_assert_ptr_nonnull(loop_add_fd(s->loop, s->wake_fd, EPOLLIN, on_wake, s));
 	ck_assert_int_eq(pthread_create(&s->thread, NULL, run, s), 0);
 }
 
@@ -66,10 +77,11 @@ void sock_server_stop(struct sock_server *s)
 	if (!s->loop)
 		return;
 	s->stop = true;
-	loop_wake(s->loop);
+	ck_assert_int_eq(eventfd_write(s->wake_fd, 1), 0);
 	pthread_join(s->thread, NULL);
 	control_close(s->control);
 	loop_free(s->loop);
+	close(s->wake_fd);
 	s->loop = NULL;
 }
 
@@ -122,7 +134,7 @@ int sock_ask_as(const struct sock_server *s, uid_t uid, struct wq_err *err)
 		int dir = dup(s->dir_fd);
 		if (dir < 0 || setresuid(uid, uid, uid) < 0)
 			_exit(1);
-		control_ask(dir, "wq.sock", "status", &answer, &why);
+		control_ask(dir, "status", &answer, &why);
 		if (write(ends[1], &why, sizeof why) != (ssize_t)sizeof why)
 			_exit(1);
 		_exit(0);

@@ -17,6 +17,7 @@ struct sock_server {
 	struct loop *loop;
 	struct control *control;
 	pthread_t thread;
+	int wake_fd;
 	atomic_bool stop;
 };
 

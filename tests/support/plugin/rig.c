@@ -25,7 +25,7 @@ static size_t n_others;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char (*lines)[LINE_MAX_BYTES];
 static int n_lines;
-static wq_tid last_tid;
+static char last_id[64];
 static int n_touched;
 
 static void touched(void *arg, struct instance *i)
@@ -34,7 +34,7 @@ static void touched(void *arg, struct instance *i)
 	n_touched++;
 }
 
-static void logged(void *arg, struct instance *i, int level, wq_tid tid, const char *text)
+static void logged(void *arg, struct instance *i, int level, const char *id, const char *text)
 {
 	(void)arg, (void)i, (void)level;
 	pthread_mutex_lock(&lock);
@@ -42,7 +42,7 @@ static void logged(void *arg, struct instance *i, int level, wq_tid tid, const c
 		lines = calloc(LINES_MAX, sizeof(*lines));
 	if (lines && n_lines < LINES_MAX)
 		snprintf(lines[n_lines++], LINE_MAX_BYTES, "%s", text);
-	last_tid = tid;
+	snprintf(last_id, sizeof last_id, "%s", id ? id : "");
 	pthread_mutex_unlock(&lock);
 }
 
@@ -68,9 +68,9 @@ const char *rig_last_line(void)
 	return n_lines ? lines[n_lines - 1] : "";
 }
 
-wq_tid rig_last_line_tid(void)
+const char *rig_last_line_id(void)
 {
-	return last_tid;
+	return last_id;
 }
 
 static const char *dir_of(const char *env)

@@ -35,7 +35,7 @@ void rig_run_until_touched(void);
 int rig_touched(void);           /* calls of events->touched so far */
 int rig_lines(const char *part); /* log lines that contain it */
 const char *rig_last_line(void);
-wq_tid rig_last_line_tid(void);
+const char *rig_last_line_id(void); /* "": about no task */
 
 /* Start a task that every plugin takes; answers what instance_start_task did. */
 int rig_start_task(wq_tid *ret_tid, struct wq_err *err);

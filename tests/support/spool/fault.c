@@ -164,12 +164,6 @@ static int fault_unlinkat(int dir, const char *name, int flags)
 	return rc ? rc : spool_io_real.unlinkat(dir, name, flags);
 }
 
-static int fault_fsync(int fd)
-{
-	int rc = hit("fsync", 0);
-	return rc ? rc : spool_io_real.fsync(fd);
-}
-
 static int fault_close(int fd)
 {
 	int rc = hit("close", 0);
@@ -224,7 +218,6 @@ const struct spool_io fault_io = {
 	.linkat = fault_linkat,
 	.renameat2 = fault_renameat2,
 	.unlinkat = fault_unlinkat,
-	.fsync = fault_fsync,
 	.close = fault_close,
 	.lock = fault_lock,
 	.getflags = fault_getflags,

@@ -16,7 +16,17 @@ START_TEST(a_code_of_the_system_appends_its_text)
 	ck_assert_int_eq(err.code, -ENOENT);
 	ck_assert_int_eq(err.sys_errno, ENOENT);
 	ck_assert_str_eq(err.name, "");
-	ck_assert_uint_eq(err.struct_size, sizeof err);
+}
+END_TEST
+
+START_TEST(the_size_and_what_is_reserved_stay_their_owners)
+{
+	struct wq_err err = { .struct_size = 4096, .reserved = 7 };
+
+	err_set_name(&err, -ENOENT, "no-file", "cannot open '%s'", "x");
+
+	ck_assert_uint_eq(err.struct_size, 4096);
+	ck_assert_uint_eq(err.reserved, 7);
 }
 END_TEST
 
@@ -111,6 +121,7 @@ int main(void)
 	Suite *s = suite_create("base/err");
 	TCase *tc = tcase_create("err");
 	tcase_add_test(tc, a_code_of_the_system_appends_its_text);
+	tcase_add_test(tc, the_size_and_what_is_reserved_stay_their_owners);
 	tcase_add_test(tc, a_code_of_ours_stands_alone);
 	tcase_add_test(tc, without_an_err_the_code_is_all);
 	tcase_add_test(tc, context_goes_in_front_and_keeps_the_code);

@@ -163,6 +163,18 @@ START_TEST(close_forgets_the_descriptor)
 }
 END_TEST
 
+START_TEST(an_open_file_has_a_path)
+{
+	char path[40], byte;
+	auto_close int fd = memory_file("a", 1);
+
+	auto_close int again = open(fdio_proc_path(fd, path), O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(read(again, &byte, 1), 1);
+	ck_assert_int_eq(byte, 'a');
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("base/fdio");
@@ -174,6 +186,7 @@ int main(void)
 	tcase_add_test(tc, pread_is_short_only_at_the_end);
 	tcase_add_test(tc, signals_and_short_writes_do_not_show);
 	tcase_add_test(tc, close_forgets_the_descriptor);
+	tcase_add_test(tc, an_open_file_has_a_path);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -6,48 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void assert_escaped(const char *text, size_t len, const char *want)
-{
-	char out[256];
-	ck_assert_str_eq(log_escape(text, len, out, sizeof out), want);
-}
-
-START_TEST(plain_text_stays)
-{
-	assert_escaped("", 0, "");
-	assert_escaped("a 'b' \"c\" ~", 11, "a 'b' \"c\" ~");
-	assert_escaped(
-		"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
-}
-END_TEST
-
-START_TEST(what_could_deceive_is_escaped)
-{
-	assert_escaped("a\nb\tc\r", 6, "a\\x0ab\\x09c\\x0d");
-	assert_escaped("\x1b[2J\x7f", 5, "\\x1b[2J\\x7f");
-	assert_escaped("a\0b", 3, "a\\x00b");
-	assert_escaped("\\n", 2, "\\x5cn");
-	assert_escaped("\xff\xc3", 2, "\\xff\\xc3");
-	assert_escaped("\xc2\x9b", 2, "\\xc2\\x9b");
-	assert_escaped("\xe2\x80\xae", 3, "\\xe2\\x80\\xae");
-}
-END_TEST
-
-START_TEST(a_text_is_cut_between_characters_and_ends_in_nul)
-{
-	char out[8];
-	memset(out, 'z', sizeof out);
-	ck_assert_str_eq(log_escape("abcdefghij", 10, out, sizeof out), "abcdefg");
-	ck_assert_str_eq(log_escape("abcdef\xc3\xa4", 8, out, sizeof out), "abcdef");
-	ck_assert_str_eq(log_escape("abcd\n", 5, out, sizeof out), "abcd");
-	ck_assert_str_eq(log_escape("abc\n", 4, out, sizeof out), "abc\\x0a");
-	ck_assert_str_eq(log_escape("abc", 3, out, 1), "");
-	out[0] = 'z';
-	log_escape("abc", 3, out, 0);
-	ck_assert_int_eq(out[0], 'z');
-}
-END_TEST
-
 START_TEST(levels_have_words)
 {
 	ck_assert_int_eq(log_level_parse("err"), LOG_LEVEL_ERR);
@@ -58,7 +16,6 @@ START_TEST(levels_have_words)
 	ck_assert_int_eq(log_level_parse(""), -1);
 	ck_assert_int_eq(log_level_parse("Err"), -1);
 	ck_assert_int_eq(log_level_parse("warning"), -1);
-	ck_assert_int_eq(log_get_level(), LOG_LEVEL_INFO);
 }
 END_TEST
 
@@ -123,12 +80,7 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("base/log");
-	TCase *tc = tcase_create("log_escape");
-	tcase_add_test(tc, plain_text_stays);
-	tcase_add_test(tc, what_could_deceive_is_escaped);
-	tcase_add_test(tc, a_text_is_cut_between_characters_and_ends_in_nul);
-	suite_add_tcase(s, tc);
-	tc = tcase_create("log_line");
+	TCase *tc = tcase_create("log_line");
 	tcase_add_test(tc, levels_have_words);
 	tcase_add_test(tc, lines_carry_their_priority_and_cannot_be_forged);
 	tcase_add_test(tc, a_long_line_is_cut_but_stays_a_line);

@@ -332,7 +332,7 @@ START_TEST(status_without_a_server_says_so_and_which_spool)
 	ck_assert_ptr_nonnull(strstr(said.out, hand.path));
 	ck_assert_ptr_nonnull(strstr(said.out, "-S"));
 	ck_assert_ptr_nonnull(strstr(said.out, "none is running"));
-	hand_status(&hand, true, "", getpid(), 4096, 0, 7, 0);
+	hand_status(&hand, true, "", getpid(), 4096, 7, 0);
 	COMMAND(&said, hand.path, cmd_status, "status");
 	ck_assert_ptr_nonnull(strstr(said.out, "9.8.7"));
 	ck_assert_ptr_nonnull(strstr(said.out, "power cut"));
@@ -341,7 +341,7 @@ END_TEST
 
 START_TEST(status_in_json_has_the_spool_and_the_page)
 {
-	hand_status(&hand, true, "", getpid(), 4096, 0, 7, 0);
+	hand_status(&hand, true, "", getpid(), 4096, 7, 0);
 	COMMAND(&said, hand.path, cmd_status, "status", "--json");
 	json_t *object = parse(said.out);
 	assert_member(object, "spool", hand.path);

@@ -120,7 +120,7 @@ START_TEST(an_id_is_later_than_the_servers_high_water_mark)
 {
 	char id[WQ_ID_SIZE];
 	/* 2100-01-01 */
-	hand_status(&hand, true, "", getpid(), 0, 0, 0, UINT64_C(4102444800000000));
+	hand_status(&hand, true, "", getpid(), 0, 0, UINT64_C(4102444800000000));
 	enqueue(id);
 	ck_assert_int_gt(strcmp(id, "4102444800.000000-"), 0);
 	ck_assert_int_lt(strcmp(id, "4102444801"), 0);
@@ -155,10 +155,10 @@ START_TEST(a_request_above_the_servers_limit_is_refused)
 	struct wq_request request = {
 		.struct_size = sizeof request, .payload = out.buf, .payload_len = out.len
 	};
-	hand_status(&hand, true, "", getpid(), 4096, 0, 0, 0);
+	hand_status(&hand, true, "", getpid(), 4096, 0, 0);
 	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), -WQ_E_LIMIT);
 	ck_assert_ptr_nonnull(strstr(err.text, "4096"));
-	hand_status(&hand, true, "", getpid(), 8192, 0, 0, 0);
+	hand_status(&hand, true, "", getpid(), 8192, 0, 0);
 	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), 0);
 	wq_cbor_out_free(&out);
 	free(bytes);
@@ -169,25 +169,13 @@ START_TEST(a_server_that_takes_nothing_says_why)
 {
 	struct wq_request request = { .struct_size = sizeof request };
 	char id[WQ_ID_SIZE];
-	hand_status(&hand, false, "it drains", getpid(), 0, 0, 0, 0);
+	hand_status(&hand, false, "it drains", getpid(), 0, 0, 0);
 	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), -EAGAIN);
 	ck_assert_str_eq(err.name, "not-accepting");
 	ck_assert_ptr_nonnull(strstr(err.text, "it drains"));
 	/* Stopped in order: what is enqueued now waits for the next server. */
-	hand_status(&hand, false, "it drains", 0, 0, 0, 0, 0);
+	hand_status(&hand, false, "it drains", 0, 0, 0, 0);
 	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), 0);
-}
-END_TEST
-
-START_TEST(a_full_queue_refuses)
-{
-	struct wq_request request = { .struct_size = sizeof request };
-	char id[WQ_ID_SIZE];
-	hand_status(&hand, true, "", getpid(), 0, 10, 9, 0);
-	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), 0);
-	hand_status(&hand, true, "", getpid(), 0, 10, 10, 0);
-	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), -EAGAIN);
-	ck_assert_str_eq(err.name, "queue-full");
 }
 END_TEST
 
@@ -391,7 +379,7 @@ START_TEST(the_status_page_is_one_map)
 	void *page = NULL;
 	size_t len = 0, used = 0;
 	const char *text = NULL;
-	hand_status(&hand, true, "", 123, 4096, 0, 7, 0);
+	hand_status(&hand, true, "", 123, 4096, 7, 0);
 	ck_assert_int_eq(wq_status_page(client, &page, &len, &err), 0);
 	ck_assert_int_eq(wq_cbor_check(page, len, NULL, &used, NULL), 0);
 	ck_assert_uint_eq(used, len);
@@ -427,7 +415,6 @@ int main(void)
 	tcase_add_test(t, a_payload_that_is_not_one_item_is_refused);
 	tcase_add_test(t, a_request_above_the_servers_limit_is_refused);
 	tcase_add_test(t, a_server_that_takes_nothing_says_why);
-	tcase_add_test(t, a_full_queue_refuses);
 	tcase_add_test(t, texts_longer_than_the_format_allows_are_refused);
 	tcase_add_test(t, what_a_smaller_struct_does_not_have_is_not_given);
 	suite_add_tcase(s, t);

@@ -172,14 +172,14 @@ START_TEST(a_result_that_is_there_already_is_taken_at_once)
 }
 END_TEST
 
-START_TEST(a_peek_leaves_the_result)
+START_TEST(a_kept_result_can_be_read_again)
 {
 	char id[WQ_ID_SIZE];
 	wq_result *result = NULL;
 	enqueue(id);
 	hand_run(&hand, id, 0x01);
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(wq_wait(client, id, 0, WQ_WAIT_PEEK, &result, &err), 0);
+		ck_assert_int_eq(wq_wait(client, id, 0, WQ_WAIT_KEEP, &result, &err), 0);
 		wq_result_free(result);
 	}
 	ck_assert(hand_has(&hand, SPOOL_COMPLETE, id));
@@ -490,7 +490,7 @@ int main(void)
 	tcase_add_test(t, a_wait_ends_when_the_result_is_published);
 	tcase_add_test(t, a_request_that_is_put_back_again_and_again_is_not_called_gone);
 	tcase_add_test(t, a_result_that_is_there_already_is_taken_at_once);
-	tcase_add_test(t, a_peek_leaves_the_result);
+	tcase_add_test(t, a_kept_result_can_be_read_again);
 	tcase_add_test(t, a_kept_result_is_taken_away_by_collect_once);
 	tcase_add_test(t, an_id_that_is_nowhere_is_gone_at_once);
 	tcase_add_test(t, a_request_that_is_aborted_while_we_wait_is_gone);

@@ -620,7 +620,7 @@ END_TEST
 static void put_all(struct wq_cbor_out *o)
 {
 	wq_cbor_put_tag(o, 55799);
-	wq_cbor_put_map(o, 4);
+	wq_cbor_put_map(o, 5);
 	wq_cbor_put_text(o, "a");
 	wq_cbor_put_array(o, 3);
 	wq_cbor_put_bool(o, 0);
@@ -632,8 +632,9 @@ static void put_all(struct wq_cbor_out *o)
 	wq_cbor_put_int(o, INT64_MIN);
 	wq_cbor_put_text(o, "r");
 	wq_cbor_put_raw(o, "\x82\x01\x02", 3);
+	wq_cbor_put_pair(o, "k", "v");
 }
-#define ALL "d9d9f7 a4 6161 83 f4f5f6 6162 42ff00 60 3b7fffffffffffffff 6172 820102"
+#define ALL "d9d9f7 a5 6161 83 f4f5f6 6162 42ff00 60 3b7fffffffffffffff 6172 820102 616b 6176"
 
 START_TEST(a_growing_writer_writes_all_kinds)
 {

@@ -33,6 +33,8 @@ START_TEST(parts_that_are_not_known_are_left_out)
 	assert_line(&(struct problem_at){ 0 }, "must be right");
 	assert_line(&(struct problem_at){ .file = "f" }, "f: must be right");
 	assert_line(&(struct problem_at){ .line = 3, .key = "k" }, "k: must be right");
+	assert_line(&(struct problem_at){ .file = "", .line = 3 },
+		"the built-in configuration:3: must be right");
 	assert_line(&(struct problem_at){ .key = "", .value = "" }, "'' = '': must be right");
 	assert_line(&(struct problem_at){ .value = "v" }, "'v': must be right");
 }

@@ -66,7 +66,7 @@ static void assert_good_ask(void)
 	struct wq_err err = { 0 };
 	const char *text = NULL;
 	size_t len = 0;
-	int rc = control_ask(server.dir_fd, "wq.sock", "status", &answer, &err);
+	int rc = control_ask(server.dir_fd, "status", &answer, &err);
 	ck_assert_msg(rc == 0, "%s", err.text);
 	ck_assert_int_eq(wq_cbor_find_text(answer.data, answer.len, "you-asked", &text, &len), 1);
 	ck_assert_uint_eq(len, 6);
@@ -77,7 +77,7 @@ static void assert_good_ask(void)
 static int ask(const char *what, struct wq_err *err)
 {
 	struct buf answer = { 0 };
-	int rc = control_ask(server.dir_fd, "wq.sock", what, &answer, err);
+	int rc = control_ask(server.dir_fd, what, &answer, err);
 	buf_fini(&answer);
 	return rc;
 }
@@ -125,7 +125,7 @@ START_TEST(the_largest_answer_arrives_whole)
 {
 	struct buf answer = { 0 };
 	struct wq_err err = { 0 };
-	int rc = control_ask(server.dir_fd, "wq.sock", "most", &answer, &err);
+	int rc = control_ask(server.dir_fd, "most", &answer, &err);
 	ck_assert_msg(rc == 0, "%s", err.text);
 	ck_assert_uint_eq(answer.len, CONTROL_ANSWER_MAX);
 	ck_assert_int_eq(wq_cbor_check(answer.data, answer.len, NULL, NULL, NULL), 0);
@@ -282,8 +282,8 @@ START_TEST(a_socket_that_answers_is_not_replaced)
 	struct control *second = NULL;
 	struct wq_err err = { 0 };
 	struct loop *loop = loop_new();
-	ck_assert_int_eq(control_open(&second, loop, server.dir_fd, "wq.sock", handler, NULL, &err),
-		-WQ_E_LOCKED);
+	ck_assert_int_eq(
+		control_open(&second, loop, server.dir_fd, handler, NULL, &err), -WQ_E_LOCKED);
 	loop_free(loop);
 	assert_good_ask();
 }
@@ -294,13 +294,13 @@ START_TEST(a_file_in_the_sockets_place_is_left_alone)
 	struct control *second = NULL;
 	struct wq_err err = { 0 };
 	struct loop *loop = loop_new();
-	int fd = openat(server.dir_fd, "other", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	sock_server_stop(&server);
+	int fd = openat(server.dir_fd, "wq.sock", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
-	ck_assert_int_eq(
-		control_open(&second, loop, server.dir_fd, "other", handler, NULL, &err), -EEXIST);
-	ck_assert_int_eq(faccessat(server.dir_fd, "other", F_OK, 0), 0);
-	unlinkat(server.dir_fd, "other", 0);
+	ck_assert_int_eq(control_open(&second, loop, server.dir_fd, handler, NULL, &err), -EEXIST);
+	ck_assert_int_eq(faccessat(server.dir_fd, "wq.sock", F_OK, 0), 0);
+	unlinkat(server.dir_fd, "wq.sock", 0);
 	loop_free(loop);
 }
 END_TEST

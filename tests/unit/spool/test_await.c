@@ -25,7 +25,7 @@ static struct await *aw;
 static void open_await(void)
 {
 	tmpspool_open();
-	aw = await_new(false);
+	aw = await_new();
 	ck_assert_ptr_nonnull(aw);
 }
 
@@ -56,7 +56,8 @@ static bool was_told(struct await *a, unsigned slot)
 static struct reqid publish(struct await *a)
 {
 	struct reqid id;
-	ck_assert_int_eq(publish_request(&tmpspool, "request", 7, a, SLOT, &id, NULL), 0);
+	ck_assert_int_eq(publish_request(&tmpspool, "request", 7, &id, NULL), 0);
+	ck_assert_int_eq(await_add(a, &tmpspool, id, SLOT), 0);
 	return id;
 }
 
@@ -111,24 +112,6 @@ START_TEST(an_abort_that_was_carried_out_is_told)
 }
 END_TEST
 
-START_TEST(moves_are_told_only_to_those_who_ask)
-{
-	struct await *mover = await_new(true);
-	struct reqid id = publish(aw);
-	ck_assert_int_eq(await_add(mover, &tmpspool, id, 0), 0);
-	(void)was_told(aw, SLOT);
-	(void)was_told(mover, 0);
-
-	ck_assert_int_eq(move_accept(&tmpspool, id), 0);
-	ck_assert(was_told(mover, 0));
-	ck_assert_int_eq(move_start(&tmpspool, id), 0);
-	ck_assert(was_told(mover, 0));
-
-	ck_assert(!was_told(aw, SLOT));
-	await_free(mover);
-}
-END_TEST
-
 START_TEST(who_did_not_enqueue_watches_the_request_where_it_stands)
 {
 	static const char *const places[] = { "1-requested", "2-pending", "3-running" };
@@ -159,7 +142,6 @@ START_TEST(what_is_complete_or_gone_cannot_be_watched)
 
 	ck_assert_int_eq(await_add(aw, &tmpspool, tmpspool_id, SLOT), -ENOENT);
 	ck_assert_int_eq(await_add(aw, &tmpspool, tmpspool_nth(1), SLOT), -ENOENT);
-	ck_assert(!await_blind(aw));
 }
 END_TEST
 
@@ -198,20 +180,6 @@ START_TEST(a_dropped_slot_is_never_told_and_may_be_used_again)
 }
 END_TEST
 
-START_TEST(a_slot_whose_inode_is_gone_is_blind)
-{
-	tmpspool_put("2-pending", ID_TEXT, "request");
-	ck_assert_int_eq(await_add(aw, &tmpspool, tmpspool_id, SLOT), 0);
-	ck_assert(!await_blind(aw));
-	ck_assert_int_eq(unlink(tmpspool_at("2-pending", ID_TEXT)), 0);
-	ck_assert(was_told(aw, SLOT));
-
-	ck_assert(await_blind(aw));
-	await_drop(aw, SLOT);
-	ck_assert(!await_blind(aw));
-}
-END_TEST
-
 START_TEST(many_slots_are_all_told)
 {
 	enum {
@@ -238,32 +206,30 @@ START_TEST(many_slots_are_all_told)
 }
 END_TEST
 
-START_TEST(without_inotify_all_slots_are_blind_and_nothing_else_fails)
+START_TEST(without_inotify_nothing_can_be_watched_and_nothing_else_fails)
 {
 	struct rlimit limit;
 	unsigned slot;
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	struct rlimit none = { .rlim_cur = 0, .rlim_max = limit.rlim_max };
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-	struct await *deaf = await_new(false);
+	struct await *deaf = await_new();
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_ptr_nonnull(deaf);
 
+	tmpspool_put("2-pending", ID_TEXT, "request");
 	ck_assert_int_eq(await_fd(deaf), -1);
-	ck_assert(!await_blind(deaf));
-	publish(deaf);
-	ck_assert(await_blind(deaf));
+	ck_assert_int_eq(await_add(deaf, &tmpspool, tmpspool_id, SLOT), -EMFILE);
 	ck_assert_int_eq(await_next(deaf, &slot), -EAGAIN);
 	await_drop(deaf, SLOT);
-	ck_assert(!await_blind(deaf));
 	await_free(deaf);
 }
 END_TEST
 
 START_TEST(a_slot_out_of_bounds_is_refused)
 {
-	ck_assert_int_eq(await_add_fd(aw, 0, AWAIT_MAX_SLOTS), -EINVAL);
-	ck_assert(!await_blind(aw));
+	tmpspool_put("2-pending", ID_TEXT, "request");
+	ck_assert_int_eq(await_add(aw, &tmpspool, tmpspool_id, AWAIT_MAX_SLOTS), -EINVAL);
 }
 END_TEST
 
@@ -275,15 +241,13 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(tc, a_result_is_told, 0, 8);
 	tcase_add_loop_test(tc, a_result_is_told_after_it_can_be_seen, 0, 2);
 	tcase_add_test(tc, an_abort_that_was_carried_out_is_told);
-	tcase_add_test(tc, moves_are_told_only_to_those_who_ask);
 	tcase_add_loop_test(tc, who_did_not_enqueue_watches_the_request_where_it_stands, 0, 3);
 	tcase_add_test(tc, a_result_found_on_its_way_is_told_when_it_arrives);
 	tcase_add_test(tc, what_is_complete_or_gone_cannot_be_watched);
 	tcase_add_test(tc, several_slots_of_one_request_are_all_told);
 	tcase_add_test(tc, a_dropped_slot_is_never_told_and_may_be_used_again);
-	tcase_add_test(tc, a_slot_whose_inode_is_gone_is_blind);
 	tcase_add_test(tc, many_slots_are_all_told);
-	tcase_add_test(tc, without_inotify_all_slots_are_blind_and_nothing_else_fails);
+	tcase_add_test(tc, without_inotify_nothing_can_be_watched_and_nothing_else_fails);
 	tcase_add_test(tc, a_slot_out_of_bounds_is_refused);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "spool/await.h"
 #include "support/spool/fault.h"
 #include "support/spool/tmpspool.h"
 
@@ -40,7 +39,7 @@ START_TEST(a_published_request_stands_whole_under_its_id)
 	fault_max_bytes = 3;
 	mode_t old = umask(0777);
 
-	ck_assert_int_eq(publish_request(&client, "hello, world", 12, NULL, 0, &id, NULL), 0);
+	ck_assert_int_eq(publish_request(&client, "hello, world", 12, &id, NULL), 0);
 
 	umask(old);
 	ck_assert(tmpspool_holds("1-requested", reqid_format(id, text), "hello, world"));
@@ -56,12 +55,12 @@ START_TEST(the_id_is_never_before_the_clock_the_mark_or_the_last_one)
 	struct reqid first, second, third, fourth;
 	fault_clock = NOON_US;
 
-	ck_assert_int_eq(publish_request(&client, "a", 1, NULL, 0, &first, NULL), 0);
-	ck_assert_int_eq(publish_request(&client, "b", 1, NULL, 0, &second, NULL), 0);
+	ck_assert_int_eq(publish_request(&client, "a", 1, &first, NULL), 0);
+	ck_assert_int_eq(publish_request(&client, "b", 1, &second, NULL), 0);
 	client.hwm_us = NOON_US + 500;
-	ck_assert_int_eq(publish_request(&client, "c", 1, NULL, 0, &third, NULL), 0);
+	ck_assert_int_eq(publish_request(&client, "c", 1, &third, NULL), 0);
 	fault_clock = NOON_US - 3600 * UINT64_C(1000000);
-	ck_assert_int_eq(publish_request(&client, "d", 1, NULL, 0, &fourth, NULL), 0);
+	ck_assert_int_eq(publish_request(&client, "d", 1, &fourth, NULL), 0);
 
 	ck_assert_uint_eq(first.us, NOON_US);
 	ck_assert_uint_eq(second.us, NOON_US + 1);
@@ -75,7 +74,7 @@ START_TEST(after_the_last_id_there_is_an_error_and_no_request)
 	struct reqid id;
 	fault_clock = REQID_US_MAX + 1;
 
-	ck_assert_int_eq(publish_request(&client, "a", 1, NULL, 0, &id, NULL), -EOVERFLOW);
+	ck_assert_int_eq(publish_request(&client, "a", 1, &id, NULL), -EOVERFLOW);
 	ck_assert_int_eq(tmpspool_count("1-requested"), 0);
 }
 END_TEST
@@ -114,7 +113,7 @@ static void *publish_one(void *arg)
 	one->rc = spool_open_client(&sp, tmpspool_path, &same_io, NULL);
 	if (one->rc < 0)
 		return NULL;
-	one->rc = publish_request(&sp, one->bytes, 1, NULL, 0, &one->id, NULL);
+	one->rc = publish_request(&sp, one->bytes, 1, &one->id, NULL);
 	spool_close(&sp);
 	return NULL;
 }
@@ -159,7 +158,7 @@ START_TEST(an_id_that_stands_already_is_never_replaced)
 	fault_suffix = 5;
 	tmpspool_put("1-requested", reqid_format((struct reqid){ NOON_US, 5 }, text), "first");
 
-	ck_assert_int_eq(publish_request(&client, "second", 6, NULL, 0, &id, NULL), 0);
+	ck_assert_int_eq(publish_request(&client, "second", 6, &id, NULL), 0);
 
 	ck_assert_uint_eq(id.us, NOON_US + 1);
 	ck_assert(tmpspool_holds("1-requested", text, "first"));
@@ -173,7 +172,7 @@ START_TEST(nine_collisions_are_an_error_and_leave_nothing_behind)
 	client.named_tmp = _i;
 	fault_on(_i ? "renameat2" : "linkat", EEXIST, 9);
 
-	ck_assert_int_eq(publish_request(&client, "x", 1, NULL, 0, &id, NULL), -EEXIST);
+	ck_assert_int_eq(publish_request(&client, "x", 1, &id, NULL), -EEXIST);
 	ck_assert_int_eq(tmpspool_count("1-requested"), 0);
 }
 END_TEST
@@ -193,7 +192,7 @@ static void fail_each_step(bool named, int error)
 		client.named_tmp = named;
 		fault_at(k, error);
 
-		int rc = publish_request(&client, "x", 1, NULL, 0, &id, &err);
+		int rc = publish_request(&client, "x", 1, &id, &err);
 
 		int calls = fault_calls;
 		fault_reset();
@@ -239,27 +238,11 @@ START_TEST(without_unnamed_files_or_proc_a_named_draft_is_used_from_then_on)
 	client.named_tmp = false;
 	fault_on(lacking[_i].call, lacking[_i].error, 1);
 
-	ck_assert_int_eq(publish_request(&client, "x", 1, NULL, 0, &id, NULL), 0);
+	ck_assert_int_eq(publish_request(&client, "x", 1, &id, NULL), 0);
 
 	ck_assert(client.named_tmp);
 	ck_assert(tmpspool_holds("1-requested", reqid_format(id, text), "x"));
 	ck_assert_int_eq(tmpspool_count("1-requested"), 1);
-}
-END_TEST
-
-START_TEST(a_failed_request_is_not_waited_for)
-{
-	struct reqid id;
-	unsigned slot;
-	struct await *aw = await_new(false);
-	client.named_tmp = false;
-	fault_on("linkat", EDQUOT, 1);
-
-	ck_assert_int_eq(publish_request(&client, "x", 1, aw, 3, &id, NULL), -EDQUOT);
-
-	ck_assert(!await_blind(aw));
-	ck_assert_int_eq(await_next(aw, &slot), -EAGAIN);
-	await_free(aw);
 }
 END_TEST
 
@@ -268,7 +251,7 @@ START_TEST(a_removed_directory_is_an_error)
 	struct reqid id;
 	ck_assert_int_eq(rmdir(tmpspool_at("1-requested", "")), 0);
 
-	ck_assert_int_lt(publish_request(&client, "x", 1, NULL, 0, &id, NULL), 0);
+	ck_assert_int_lt(publish_request(&client, "x", 1, &id, NULL), 0);
 }
 END_TEST
 
@@ -309,7 +292,6 @@ int main(void)
 		tc, a_failure_at_any_step_leaves_nothing_visible, 0, sizeof fatal / sizeof *fatal);
 	tcase_add_loop_test(tc, without_unnamed_files_or_proc_a_named_draft_is_used_from_then_on, 0,
 		sizeof lacking / sizeof *lacking);
-	tcase_add_test(tc, a_failed_request_is_not_waited_for);
 	tcase_add_test(tc, a_removed_directory_is_an_error);
 	tcase_add_test(tc, an_abort_is_an_empty_file_and_may_be_asked_for_twice);
 	tcase_add_test(tc, an_abort_that_cannot_be_asked_for_says_so);

@@ -71,8 +71,8 @@ END_TEST
 START_TEST(a_second_listing_tells_it_all_again)
 {
 	put_ids(3);
-	ck_assert_int_eq(scan_fd(tmpspool.dir_fd[SPOOL_PENDING], see, &seen), 0);
-	ck_assert_int_eq(scan_fd(tmpspool.dir_fd[SPOOL_PENDING], see, &seen), 0);
+	ck_assert_int_eq(scan_io(tmpspool.io, tmpspool.dir_fd[SPOOL_PENDING], see, &seen), 0);
+	ck_assert_int_eq(scan_io(tmpspool.io, tmpspool.dir_fd[SPOOL_PENDING], see, &seen), 0);
 	ck_assert_int_eq(seen.n_ids, 6);
 }
 END_TEST

@@ -72,7 +72,7 @@ START_TEST(a_published_request_and_an_abort_are_told_in_order)
 {
 	struct reqid id;
 	tmpspool.named_tmp = _i;
-	ck_assert_int_eq(publish_request(&tmpspool, "x", 1, NULL, 0, &id, NULL), 0);
+	ck_assert_int_eq(publish_request(&tmpspool, "x", 1, &id, NULL), 0);
 	ck_assert_int_eq(publish_abort(&tmpspool, id, NULL), 0);
 
 	ck_assert_int_eq(watch_look(w, see, &seen), 0);
