@@ -395,11 +395,12 @@ def test_ids():
 
 
 def test_directories_under_the_server():
+    """A spool that is not what it was: the server ends, and says so by its exit status."""
     with Hostile() as h:
         os.rename(h.path("1-requested", ""), h.path("moved", ""))
-        until(lambda: "a state directory was renamed" in h.server.log_text(), "noticed")
+        h.server.join(expect=1)
+        assert "a state directory was renamed" in h.server.log_text()
         os.rename(h.path("moved", ""), h.path("1-requested", ""))
-        h.server.stop()
         h.server.start()
         h.good_still_works()
 

@@ -53,10 +53,16 @@ class Server:
         if start:
             self.start()
 
-    def configure(self, task_managers, top=""):
+    def configure(self, task_managers, top="", drain_limit="0s"):
         with open(self.conf, "w") as f:
             f.write(f'spool = "{self.spool}"\nplugin-path = "{PLUGINS}"\n'
-                    f"safety-interval = 1h\nheartbeat-interval = 1h\ndrain-limit = 0s\n{top}\n{task_managers}\n")
+                    f"safety-interval = 1h\nheartbeat-interval = 1h\n"
+                    f"drain-limit = {drain_limit}\n{top}\n{task_managers}\n")
+
+    def use_spool(self, path):
+        """Before configure: a spool of the test's own."""
+        self.spool = path
+        self.env["WQ_SPOOL"] = path
 
     def start(self, wrapper=()):
         read, write = os.pipe()
@@ -74,6 +80,10 @@ class Server:
         if self.process is None:
             return
         self.process.send_signal(how)
+        self.join(expect)
+
+    def join(self, expect=0):
+        """Wait for the end of a server that was told to end."""
         code = self.process.wait(LIMIT_S)
         self.process = None
         self.log.close()
@@ -134,6 +144,17 @@ class Server:
             if kind is not None:
                 sys.stdout.write("# log of the server:\n" + self.log_text()[-4000:] + "\n")
             shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def tree(root):
+    """All that is below a directory: name, mode, size, inode and last change."""
+    seen = []
+    for at, directories, files in os.walk(root):
+        for name in directories + files:
+            path = os.path.join(at, name)
+            st = os.lstat(path)
+            seen.append((path, st.st_mode, st.st_size, st.st_ino, st.st_mtime_ns))
+    return sorted(seen)
 
 
 class Scripted:
