@@ -77,15 +77,20 @@ const char *wq_state_name(int32_t state)
 
 int client_find(const struct wq_client *c, struct reqid id)
 {
-	enum spool_state state = move_find(&c->spool, id);
-	return state <= SPOOL_COMPLETE ? (int)state + WQ_STATE_REQUESTED : WQ_STATE_GONE;
+	int state = move_find(&c->spool, id);
+	if (state < 0)
+		return state;
+	return state <= SPOOL_COMPLETE ? state + WQ_STATE_REQUESTED : WQ_STATE_GONE;
 }
 
 int wq_state(wq_client *c, const char *id, struct wq_err *err)
 {
 	struct reqid reqid;
 	int rc = client_parse_id(id, &reqid, err);
-	return rc < 0 ? rc : client_find(c, reqid);
+	if (rc < 0)
+		return rc;
+	rc = client_find(c, reqid);
+	return rc < 0 ? err_set(err, rc, "cannot look for '%s'", id) : rc;
 }
 
 /* ---- enqueue --------------------------------------------------------------------------------- */

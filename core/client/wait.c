@@ -157,6 +157,8 @@ static int find_result(struct wait *w, size_t i)
 	if (rc != -ENOENT)
 		return rc;
 	int state = client_find(w->client, at->reqid);
+	if (state < 0)
+		return err_set(w->err, state, "cannot look for '%s'", at->id);
 	if (state == WQ_STATE_COMPLETE) {
 		rc = read_it(w, i);
 		if (rc != -ENOENT)

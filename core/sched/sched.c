@@ -405,7 +405,9 @@ void sched_defer(struct sched *s, struct reqid id, int64_t until_ns)
 		wq_check(later_put(&s->unmovable, id, until_ns));
 		return;
 	}
-	wq_check(e->state > PROBING && e->state != UNMARKING);
+	wq_check(e->state >= PROBING && e->state != UNMARKING);
+	if (e->state == RETURNING) /* those behind it would overtake it */
+		hold(&s->tms[e->tm], until_ns);
 	e->flags |= ON_ERRAND; /* so that an abort in between does not send it twice */
 	wq_check(later_put(&s->undone, id, until_ns));
 }

@@ -38,8 +38,10 @@ struct sched;
 
 enum sched_kind {
 	SCHED_LOOK,   /* read all that is visible in 1 and 5 now; answer: sched_looked */
-	SCHED_ACCEPT, /* 1 -> 2; answer: sched_accepted, or sched_dropped when it is not there */
-	SCHED_PROBE,  /* find an unknown id that has a marker; answer: sched_probed */
+	SCHED_ACCEPT, /* 1 -> 2; answer: sched_accepted, sched_dropped when it is not there or was
+		       * set aside, or sched_defer */
+	SCHED_PROBE,  /* find an unknown id that has a marker; answer: sched_probed
+		       * or sched_defer */
 	SCHED_REMOVE, /* an abort: unlink it in `place`, then the marker; answer: sched_removed, or
 		       * sched_defer when it could not be done */
 	SCHED_UNMARK, /* unlink a marker whose subject is nowhere; no answer */
@@ -48,7 +50,8 @@ enum sched_kind {
 	SCHED_ASK,    /* call has_capacity; answer: sched_room */
 	SCHED_START,  /* 2 -> 3, then start_task; answer: sched_started, sched_busy, sched_reject
 		       * or sched_dropped */
-	SCHED_PUT_BACK, /* 3 -> 2; answer: sched_put_back or sched_defer */
+	SCHED_PUT_BACK, /* 3 -> 2; answer: sched_put_back, or sched_defer: then its task manager is
+			 * held as long, for it is first */
 	SCHED_TERMINATE, /* call terminate; no answer, its end comes by sched_ended; or sched_defer */
 	SCHED_REAP,      /* call reap until it answers 0, within a bound; tell sched_ended or
 			  * sched_not_begun for each; answer: sched_reaped */
@@ -148,7 +151,7 @@ void sched_sorted(struct sched *s, struct reqid id, uint32_t tm);
 void sched_reaped(
 	struct sched *s, uint32_t tm, bool more, int64_t now_ns); /* more: bound reached */
 /* It cannot be done just now: the same decision comes again, not before then (a SORT only when a
- * task manager that may start something still wants it). */
+ * task manager that may start something still wants it).  Order holds: nothing overtakes it. */
 void sched_defer(struct sched *s, struct reqid id, int64_t until_ns);
 void sched_room(struct sched *s, uint32_t tm, int32_t room, int64_t now_ns);
 void sched_started(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns);

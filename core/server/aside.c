@@ -27,6 +27,13 @@ int set_aside(struct server *s, int dir_fd, const char *name, const char *error,
 	} else if (rc != -ENOENT) {
 		log_warn("%s: %s; cannot be moved to quarantine, leaving it: %s", name, text,
 			strerror(-rc));
+		if (!is_forbidden(rc))
+			look_again_soon(s);
 	}
 	return rc;
+}
+
+bool is_forbidden(int rc)
+{
+	return rc == -EACCES || rc == -EPERM;
 }

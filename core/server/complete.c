@@ -81,7 +81,8 @@ void complete_carry_out(struct server *s, const struct sched_decision *d)
 	if (rc == 0)
 		rc = complete_publish(&s->spool, d->id, task->result.data, task->result.len,
 			task->set_aside ? why : NULL, out.len, &err);
-	bool gone = rc == -ENOENT && move_find(&s->spool, d->id) != SPOOL_RUNNING;
+	int state = rc == -ENOENT ? move_find(&s->spool, d->id) : SPOOL_RUNNING;
+	bool gone = state >= 0 && state != SPOOL_RUNNING;
 	if (rc < 0 && rc != -EEXIST && !gone) {
 		log_err("%s: cannot publish its result, keeping it and trying again: %s",
 			ID_TEXT(d->id), err.text);

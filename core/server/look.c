@@ -15,7 +15,7 @@ enum {
 	AGAIN_MS = 500 /* after a listing that failed; and where there is no inotify, between two */
 };
 
-static void look_again_soon(struct server *s)
+void look_again_soon(struct server *s)
 {
 	s->rescan_at_ns = time_after(time_mono_ns(), AGAIN_MS * NS_PER_MS);
 }

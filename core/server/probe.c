@@ -5,8 +5,11 @@
  */
 #include "server/server.h"
 
+#include "base/log.h"
 #include "base/time.h"
 #include "spool/move.h"
+
+#include <string.h>
 
 void probe_carry_out(struct server *s, const struct sched_decision *d)
 {
@@ -16,5 +19,12 @@ void probe_carry_out(struct server *s, const struct sched_decision *d)
 		[SPOOL_RUNNING] = SCHED_IN_RUNNING,
 		[SPOOL_COMPLETE] = SCHED_IN_COMPLETE,
 	};
-	sched_probed(s->sched, d->id, places[move_find(&s->spool, d->id)], time_mono_ns());
+	int state = move_find(&s->spool, d->id);
+	if (state < 0) {
+		log_err("%s: abort: cannot look for it, trying again: %s", ID_TEXT(d->id),
+			strerror(-state));
+		pass_defer(s, d);
+		return;
+	}
+	sched_probed(s->sched, d->id, places[state], time_mono_ns());
 }

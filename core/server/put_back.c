@@ -7,12 +7,16 @@
 #include "base/log.h"
 #include "spool/move.h"
 
+#include <errno.h>
 #include <string.h>
 
 void put_back_carry_out(struct server *s, const struct sched_decision *d)
 {
 	int rc = move_put_back(&s->spool, d->id);
-	if (rc < 0) {
+	if (rc == -EEXIST) /* put there behind our back */
+		(void)set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
+			"another request has this id");
+	if (rc < 0 && rc != -ENOENT) { /* ENOENT: taken away; its next start will tell so */
 		log_err("%s: cannot be moved back to %s, trying again: %s", ID_TEXT(d->id),
 			spool_state_name(SPOOL_PENDING), strerror(-rc));
 		pass_defer(s, d);

@@ -38,12 +38,14 @@ static int lose(struct recovery *v, struct reqid id, bool torn, const char *erro
 	struct buf bytes = { 0 };
 	struct request req;
 	uid_t uid = 0;
-	struct task *task = tasks_add(&s->tasks, id, TASK_NO_TM);
-	if (!task)
-		return -ENOMEM;
-	if (read_request(&s->spool, SPOOL_RUNNING, id, EXAMINE_MAX_BYTES, 0, &bytes, &uid, NULL) ==
-			0 &&
-		request_decode_envelope(bytes.data, bytes.len, &req, NULL) == 0) {
+	int rc = read_request(
+		&s->spool, SPOOL_RUNNING, id, EXAMINE_MAX_BYTES, 0, &bytes, &uid, NULL);
+	struct task *task = err_is_system(rc) ? NULL : tasks_add(&s->tasks, id, TASK_NO_TM);
+	if (!task) {
+		buf_fini(&bytes);
+		return err_is_system(rc) ? rc : -ENOMEM;
+	}
+	if (rc == 0 && request_decode_envelope(bytes.data, bytes.len, &req, NULL) == 0) {
 		task_describe(task, &req);
 		task->tm = task_managers_find(s, req.task_manager);
 	}
@@ -56,26 +58,38 @@ static int lose(struct recovery *v, struct reqid id, bool torn, const char *erro
 	return sched_found_running(s->sched, id, task->ref, time_mono_ns());
 }
 
+/* Its client may have withdrawn it since the names were listed. */
+static int unless_gone(int rc)
+{
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int set_twin_aside(struct server *s, struct reqid id, enum spool_state state)
+{
+	return unless_gone(set_aside(s, s->spool.dir_fd[state], ID_TEXT(id), "duplicate-id",
+		"another request has this id"));
+}
+
 /* What stands under the id too often goes. */
 static int tidy(struct server *s, struct reqid id, uint32_t what)
 {
-	static const char twice[] = "another request has this id";
 	struct spool *sp = &s->spool;
 	int rc = 0;
 	if (what & CLASSIFY_UNLINK_1)
-		rc = move_remove(sp, id, SPOOL_REQUESTED);
+		rc = unless_gone(move_remove(sp, id, SPOOL_REQUESTED));
 	if (what & CLASSIFY_QUARANTINE_1)
-		set_aside(s, sp->dir_fd[SPOOL_REQUESTED], ID_TEXT(id), "duplicate-id", twice);
+		rc = set_twin_aside(s, id, SPOOL_REQUESTED);
 	if (rc == 0 && (what & CLASSIFY_UNLINK_2))
 		rc = move_remove(sp, id, SPOOL_PENDING);
-	if (what & CLASSIFY_QUARANTINE_2)
-		set_aside(s, sp->dir_fd[SPOOL_PENDING], ID_TEXT(id), "duplicate-id", twice);
+	if (rc == 0 && (what & CLASSIFY_QUARANTINE_2))
+		rc = set_twin_aside(s, id, SPOOL_PENDING);
 	if (rc == 0 && (what & CLASSIFY_EXCHANGE))
 		rc = complete_exchange(sp, id);
 	if (rc == 0 && (what & CLASSIFY_UNLINK_TMP))
 		rc = complete_drop_tmp(sp, id);
-	if ((what & CLASSIFY_QUARANTINE_4) && !(what & CLASSIFY_LOST_4))
-		set_aside(s, sp->dir_fd[SPOOL_COMPLETE], ID_TEXT(id), "torn", "no whole result");
+	if (rc == 0 && (what & CLASSIFY_QUARANTINE_4) && !(what & CLASSIFY_LOST_4))
+		rc = unless_gone(set_aside(
+			s, sp->dir_fd[SPOOL_COMPLETE], ID_TEXT(id), "torn", "no whole result"));
 	if (rc == 0 && (what & CLASSIFY_UNLINK_3))
 		rc = move_remove(sp, id, SPOOL_RUNNING);
 	return rc;
@@ -107,13 +121,16 @@ static int tell(struct recovery *v, struct reqid id, uint32_t what)
 	return 0;
 }
 
-/* Carry out the mask of classify, in the order of its bits. */
+/*
+ * Carry out the mask of classify, in the order of its bits; but a torn result is taken back first,
+ * because one that is left alone in 4 would not be looked at by the next start.
+ */
 static int act(struct recovery *v, struct reqid id, uint32_t what)
 {
 	struct spool *sp = &v->server->spool;
-	int rc = tidy(v->server, id, what);
-	if (rc == 0 && (what & CLASSIFY_LOST_4))
-		rc = move_take_back(sp, id);
+	int rc = what & CLASSIFY_LOST_4 ? move_take_back(sp, id) : 0;
+	if (rc == 0)
+		rc = tidy(v->server, id, what);
 	if (rc == 0 && (what & (CLASSIFY_QUARANTINE_3 | CLASSIFY_LOST_4)))
 		return lose(v, id, true, "torn", "a crash left no whole request or result");
 	if (rc == 0 && (what & CLASSIFY_PUBLISH))

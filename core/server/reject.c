@@ -18,15 +18,15 @@ static bool move_to_running(struct server *s, const struct sched_decision *d)
 	int rc = move_start(&s->spool, d->id);
 	if (rc == 0)
 		return true;
-	if (rc != -ENOENT && rc != -EEXIST) {
-		log_err("%s: cannot be answered, trying again: %s", ID_TEXT(d->id), strerror(-rc));
-		pass_defer(s, d);
+	if (rc == -EEXIST)
+		rc = set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
+			"another request has this id");
+	if (rc == 0 || rc == -ENOENT) {
+		sched_dropped(s->sched, d->id);
 		return false;
 	}
-	if (rc == -EEXIST)
-		(void)set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
-			"another request has this id");
-	sched_dropped(s->sched, d->id);
+	log_err("%s: cannot be answered, trying again: %s", ID_TEXT(d->id), strerror(-rc));
+	pass_defer(s, d);
 	return false;
 }
 

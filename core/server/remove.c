@@ -31,6 +31,12 @@ void remove_carry_out(struct server *s, const struct sched_decision *d)
 		return;
 	}
 	rc = move_unmark(&s->spool, d->id);
+	if (rc < 0 && rc != -ENOENT && !is_forbidden(rc)) {
+		log_err("%s: abort: cannot remove its marker, trying again: %s", ID_TEXT(d->id),
+			strerror(-rc));
+		pass_defer(s, d);
+		return;
+	}
 	if (rc < 0 && rc != -ENOENT)
 		log_warn("%s: aborted, but its marker stays: %s", ID_TEXT(d->id), strerror(-rc));
 

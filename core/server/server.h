@@ -101,6 +101,8 @@ void look_read(struct server *s);
 void look_list(struct server *s);
 /* The same, counted: events were lost. */
 void look_rescan(struct server *s);
+/* List again half a second later: something was left behind of which no event will tell. */
+void look_again_soon(struct server *s);
 
 /* --- reject.c --- */
 
@@ -114,8 +116,11 @@ void reject_request(struct server *s, const struct sched_decision *d, const stru
 /* --- aside.c --- */
 
 /* Move a file that is nobody's request to quarantine.  `error` is a stable word, `text` for people.
- * 0, or -errno with the file where it was. */
+ * 0, or -errno with the file where it was; a listing will meet it again. */
 int set_aside(struct server *s, int dir_fd, const char *name, const char *error, const char *text);
+
+/* Did a move or an unlink fail because it is another user's?  Then there is no use in more tries. */
+bool is_forbidden(int rc);
 
 /* --- task_managers.c --- */
 

@@ -52,19 +52,15 @@ static int call_start_task(struct server *s, struct task *task, const struct req
 	return instance_start_task(s->tms[task->tm].instance, &t, &task->tid, ret_delay_ms, err);
 }
 
-/* Nothing began: the request goes back to its place. */
-static void give_back(struct server *s, const struct sched_decision *d, const struct request *req,
-	uid_t uid, int64_t until_ns)
+/* Nothing began: the request goes back to its place, now or as PUT_BACK when that is possible. */
+static void give_back(struct server *s, const struct sched_decision *d, int64_t until_ns)
 {
-	int rc = move_put_back(&s->spool, d->id);
-	if (rc == 0) {
+	if (move_put_back(&s->spool, d->id) == 0) {
 		sched_busy(s->sched, d->id, until_ns);
 		return;
 	}
-	struct wq_err err = { 0 };
-	err_set_name(&err, rc, "spool-error", "cannot be moved back to %s",
-		spool_state_name(SPOOL_PENDING));
-	reject_request(s, d, req, uid, &err);
+	sched_started(s->sched, d->id, 0, time_mono_ns());
+	sched_not_begun(s->sched, d->id, until_ns);
 }
 
 static void run(
@@ -92,12 +88,12 @@ static void run(
 		break;
 	case WQ_BUSY:
 		log_debug("%s: '%s' is busy after all", ID_TEXT(d->id), tm);
-		give_back(s, d, req, uid, 0);
+		give_back(s, d, 0);
 		break;
 	case WQ_RETRY:
 		log_info("%s: '%s' asks to try again in %lld ms", ID_TEXT(d->id), tm,
 			(long long)delay_ms);
-		give_back(s, d, req, uid,
+		give_back(s, d,
 			time_after(now,
 				(delay_ms < DELAY_MAX_MS ? delay_ms : DELAY_MAX_MS) * NS_PER_MS));
 		break;
@@ -107,7 +103,7 @@ static void run(
 	default:
 		log_err("%s: '%s' could not start it, trying again: %s", ID_TEXT(d->id), tm,
 			err.text);
-		give_back(s, d, req, uid, time_after(now, NS_PER_S));
+		give_back(s, d, time_after(now, NS_PER_S));
 	}
 }
 
@@ -120,9 +116,9 @@ static bool move_to_running(struct server *s, const struct sched_decision *d)
 	log_err("%s: cannot be moved to %s: %s", ID_TEXT(d->id), spool_state_name(SPOOL_RUNNING),
 		strerror(-rc));
 	if (rc == -EEXIST)
-		(void)set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
+		rc = set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
 			"another request has this id");
-	if (rc == -EEXIST || rc == -ENOENT)
+	if (rc == 0 || rc == -ENOENT)
 		sched_dropped(s->sched, d->id);
 	else
 		sched_busy(s->sched, d->id, time_after(time_mono_ns(), NS_PER_S));
@@ -146,7 +142,7 @@ void start_carry_out(struct server *s, const struct sched_decision *d)
 		run(s, d, &req, uid);
 	} else if (err_is_system(rc) && rc != -EAGAIN) {
 		log_err("%s: trying again: %s", ID_TEXT(d->id), err.text);
-		give_back(s, d, &req, uid, time_after(time_mono_ns(), NS_PER_S));
+		give_back(s, d, time_after(time_mono_ns(), NS_PER_S));
 	} else {
 		reject_request(s, d, &req, uid, &err);
 	}

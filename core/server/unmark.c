@@ -15,6 +15,13 @@ void unmark_carry_out(struct server *s, const struct sched_decision *d)
 	int rc = move_unmark(&s->spool, d->id);
 	if (rc == -ENOENT)
 		return;
+	if (rc < 0 && !is_forbidden(rc)) {
+		log_err("%s: abort of an unknown id; its marker cannot be removed, trying again: "
+			"%s",
+			ID_TEXT(d->id), strerror(-rc));
+		look_again_soon(s); /* sched has forgotten it, a listing finds it */
+		return;
+	}
 	metrics_count(&s->metrics, METRICS_UNKNOWN_ABORTS);
 	if (rc < 0)
 		log_warn("%s: abort of an unknown id; its marker cannot be removed, leaving it: %s",

@@ -36,23 +36,29 @@ static int write_result(struct spool *sp, const char *name, const void *bytes, s
 	return spool_io_put_end(sp->io, sp->tmp_fd, name, fd, rc);
 }
 
-/* Does 3 hold these very bytes: has an earlier try come as far as the exchange? */
-static bool is_in_place(const struct spool *sp, const char *name, const void *bytes, size_t len)
+/* Does 3 hold these very bytes: has an earlier try come as far as the exchange?  1, 0, -errno. */
+static int is_in_place(const struct spool *sp, const char *name, const void *bytes, size_t len)
 {
 	char chunk[COMPARE_SIZE];
 	struct stat st;
 	int fd = sp->io->openat(sp->dir_fd[SPOOL_RUNNING], name, SPOOL_IO_READ, 0);
-	if (fd < 0)
-		return false;
-	bool same = sp->io->fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size == len;
-	for (size_t at = 0; same && at < len;) {
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EIO)
+		return fd;
+	if (fd < 0) /* no file, or one that is no result of ours */
+		return 0;
+	int rc = sp->io->fstat(fd, &st);
+	if (rc == 0)
+		rc = S_ISREG(st.st_mode) && (size_t)st.st_size == len;
+	for (size_t at = 0; rc == 1 && at < len;) {
 		size_t want = len - at < sizeof chunk ? len - at : sizeof chunk;
 		ssize_t n = spool_io_pread_all(sp->io, fd, chunk, want, (off_t)at);
-		same = n == (ssize_t)want && memcmp(chunk, (const char *)bytes + at, want) == 0;
+		rc = n < 0 ? (int)n
+			   : n == (ssize_t)want &&
+				     memcmp(chunk, (const char *)bytes + at, want) == 0;
 		at += want;
 	}
 	(void)sp->io->close(fd);
-	return same;
+	return rc;
 }
 
 /*
@@ -145,7 +151,10 @@ int complete_publish(struct spool *sp, struct reqid id, const void *result, size
 	char name[REQID_SIZE];
 	int rc = write_result(sp, reqid_format(id, name), result, len);
 	if (rc == -EEXIST) {
-		if (is_in_place(sp, name, result, len))
+		int in_place = is_in_place(sp, name, result, len);
+		if (in_place < 0)
+			return fail(err, in_place, name);
+		if (in_place)
 			return fail(err, finish(sp, name, reason, reason_len), name);
 		/* Most likely the half of an earlier result; but in case it is the request, kept. */
 		rc = quarantine_put(sp, sp->tmp_fd, name, NULL, 0);
@@ -157,7 +166,7 @@ int complete_publish(struct spool *sp, struct reqid id, const void *result, size
 	rc = exchange(sp, name);
 	if (rc == 0)
 		return fail(err, finish(sp, name, reason, reason_len), name);
-	if (sp->no_exchange && rc != -ENOENT && !is_in_place(sp, name, result, len) &&
+	if (sp->no_exchange && rc != -ENOENT && is_in_place(sp, name, result, len) == 0 &&
 		(rc == -EPERM || rc == -EMLINK || rc == -EACCES))
 		return fail(err, show_first(sp, name, reason, reason_len), name);
 	(void)sp->io->unlinkat(sp->tmp_fd, name, 0);

@@ -13,10 +13,12 @@ enum {
 	LOOKS = 3
 };
 
-static bool stands_in(const struct spool *sp, const char *name, enum spool_state state)
+/* 1, 0 or -errno. */
+static int stands_in(const struct spool *sp, const char *name, enum spool_state state)
 {
 	struct stat st;
-	return sp->io->fstatat(sp->dir_fd[state], name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	int rc = sp->io->fstatat(sp->dir_fd[state], name, &st, AT_SYMLINK_NOFOLLOW);
+	return rc == 0 ? 1 : rc == -ENOENT ? 0 : rc;
 }
 
 static int move(struct spool *sp, const char *name, enum spool_state from, enum spool_state to)
@@ -29,9 +31,14 @@ int move_accept(struct spool *sp, struct reqid id)
 	char name[REQID_SIZE];
 	reqid_format(id, name);
 	/* Only this process moves files beyond 1, so what is not there now will not be then. */
-	if (stands_in(sp, name, SPOOL_RUNNING) || stands_in(sp, name, SPOOL_COMPLETE))
-		return stands_in(sp, name, SPOOL_REQUESTED) ? -EEXIST : -ENOENT;
-	return move(sp, name, SPOOL_REQUESTED, SPOOL_PENDING);
+	int rc = stands_in(sp, name, SPOOL_RUNNING);
+	if (rc == 0)
+		rc = stands_in(sp, name, SPOOL_COMPLETE);
+	if (rc == 0)
+		return move(sp, name, SPOOL_REQUESTED, SPOOL_PENDING);
+	if (rc == 1)
+		rc = stands_in(sp, name, SPOOL_REQUESTED);
+	return rc == 1 ? -EEXIST : rc == 0 ? -ENOENT : rc;
 }
 
 int move_start(struct spool *sp, struct reqid id)
@@ -107,14 +114,18 @@ int move_unmark(struct spool *sp, struct reqid id)
 	return sp->io->unlinkat(dir_fd, name, 0);
 }
 
-enum spool_state move_find(const struct spool *sp, struct reqid id)
+int move_find(const struct spool *sp, struct reqid id)
 {
 	char name[REQID_SIZE];
+	int failure = 0;
 	reqid_format(id, name);
 	/* Looking forward meets a request that moves forward. */
 	for (int look = 0; look < LOOKS; look++)
-		for (enum spool_state s = SPOOL_REQUESTED; s <= SPOOL_COMPLETE; s++)
-			if (stands_in(sp, name, s))
-				return s;
-	return SPOOL_STATE_MAX;
+		for (enum spool_state s = SPOOL_REQUESTED; s <= SPOOL_COMPLETE; s++) {
+			int rc = stands_in(sp, name, s);
+			if (rc == 1)
+				return (int)s;
+			failure = rc < 0 ? rc : failure;
+		}
+	return failure < 0 ? failure : SPOOL_STATE_MAX;
 }

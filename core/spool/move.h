@@ -34,5 +34,5 @@ int move_remove_all(struct spool *sp, struct reqid id);
 int move_unmark(struct spool *sp, struct reqid id);
 
 /* In which state does it stand?  Requests move while we look, so SPOOL_STATE_MAX, nowhere, is said
- * only after some looks. */
-enum spool_state move_find(const struct spool *sp, struct reqid id);
+ * only after some looks.  -errno where the system failed and it was not found elsewhere. */
+int move_find(const struct spool *sp, struct reqid id);
