@@ -193,6 +193,8 @@ deps: ## install what is missing from Debian (root, or with sudo)
 install_plugins := $(filter-out $(TEST_PLUGINS),$(plugins))
 manuals := $(wildcard docs/*.[1-8])
 I := install -D
+# Texts name the default places; what is installed names the real ones.
+replaced := -e 's|/usr/local/lib/wq|$(PLUGINDIR)|g' -e 's|/usr/local/sbin|$(SBINDIR)|g'
 install: all ## install below $(DESTDIR)$(PREFIX)
 	$(I) -m 755 $(B)/bin/wq $(DESTDIR)$(BINDIR)/wq
 	$(I) -m 755 $(B)/bin/wq-server $(DESTDIR)$(SBINDIR)/wq-server
@@ -202,10 +204,11 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	for p in $(install_plugins); do \
 		$(I) -m 755 $(B)/plugins/$$p.so $(DESTDIR)$(PLUGINDIR)/$$p.so || exit 1; done
 	$(I) -m 755 $(B)/plugins/handlers/standard.so $(DESTDIR)$(PLUGINDIR)/handlers/standard.so
-	for m in $(manuals); do \
-		$(I) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
+	for m in $(manuals); do to=$(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; \
+		$(I) -m 644 $$m $$to && sed -i $(replaced) $$to || exit 1; done
 	for f in conf/wq.conf conf/wq-server.service; do \
 		$(I) -m 644 $$f $(DESTDIR)$(PREFIX)/share/doc/wq/$${f##*/} || exit 1; done
+	sed -i $(replaced) $(DESTDIR)$(PREFIX)/share/doc/wq/wq-server.service
 	for f in docs/*.cddl README.md LICENSE; do \
 		$(I) -m 644 $$f $(DESTDIR)$(PREFIX)/share/doc/wq/$${f##*/} || exit 1; done
 	mkdir -p $(DESTDIR)$(LIBDIR)/pkgconfig

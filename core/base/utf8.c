@@ -55,8 +55,7 @@ char *utf8_escape(const char *text, size_t len, char *ret, size_t size)
 		unsigned char c = (unsigned char)text[i];
 		char piece[8];
 		/* C1 controls and the bidirectional overrides can rewrite what a person sees. */
-		if (n == 0 || c < 0x20 || c == 0x7f || c == '\\' ||
-			utf8_is_deceptive(text + i, n)) {
+		if (n == 0 || c < 0x20 || c == 0x7f || utf8_is_deceptive(text + i, n)) {
 			size_t bytes = n ? n : 1;
 			if (used + 4 * bytes + 1 > size)
 				break;

@@ -17,8 +17,9 @@ bool utf8_is_valid(const char *p, size_t len);
 bool utf8_is_deceptive(const char *p, size_t len);
 
 /*
- * Write `text` so that it is safe in one line of a log or a terminal: control bytes, backslash, what
- * is deceptive and invalid UTF-8 become C escapes.  Always ends in NUL; a too long text is cut.
+ * Write `text` so that it is safe in one line of a log or a terminal: control bytes, what is deceptive
+ * and invalid UTF-8 become C escapes.  A backslash stays, so that what is escaped already does not
+ * change.  Always ends in NUL; a too long text is cut.
  * Returns `ret`.
  */
 char *utf8_escape(const char *text, size_t len, char *ret, size_t size);

@@ -57,9 +57,8 @@ static int check_text(const struct field *field, const char *text, size_t len, s
 			field->key, utf8_escape(text, len, shown, sizeof shown),
 			memchr(text, 0, len) ? "free of NUL" : "valid UTF-8");
 	if (field->is_valid && !field->is_valid(text, len))
-		return err_set_name(err, -WQ_E_FORMAT, "bad-value",
-			"'%s' is '%s', but wanted is: %s", field->key,
-			utf8_escape(text, len, shown, sizeof shown), field->rule);
+		return err_set_name(err, -WQ_E_FORMAT, "bad-value", "'%s' is '%s'; it must have %s",
+			field->key, utf8_escape(text, len, shown, sizeof shown), field->rule);
 	return 0;
 }
 

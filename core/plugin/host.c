@@ -118,7 +118,11 @@ static void on_wakeup(void *arg, uint32_t events)
 	 * made ready before an earlier one is seen by the look.
 	 */
 	atomic_exchange(&i->wake_pending, false);
-	if (i->state == INSTANCE_STARTED || i->state == INSTANCE_STOPPED)
+	if (i->state != INSTANCE_STARTED && i->state != INSTANCE_STOPPED)
+		return;
+	if (i->ticker) /* which touches as well */
+		instance_tick_soon(i);
+	else
 		i->events.touched(i->events.arg, i);
 }
 

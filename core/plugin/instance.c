@@ -81,6 +81,16 @@ static void on_tick(void *arg)
 	i->events.touched(i->events.arg, i);
 }
 
+/*
+ * What has just been started or ended may have a deadline of its own: ask again, from the loop,
+ * because touched may not be called from inside an operation.
+ */
+void instance_tick_soon(struct instance *i)
+{
+	if (i->ticker)
+		loop_set_timer(i->loop, i->ticker, 0);
+}
+
 /* All that goes without the plugin's help. */
 static void free_host_side(struct instance *i)
 {
@@ -179,8 +189,7 @@ int instance_start(struct instance *i, struct wq_err *err)
 		return fault(i, "start", rc, &said, err);
 	}
 	i->state = INSTANCE_STARTED;
-	if (i->ticker)
-		loop_set_timer(i->loop, i->ticker, 0);
+	instance_tick_soon(i);
 	return 0;
 }
 
@@ -358,6 +367,7 @@ int instance_start_task(struct instance *i, const struct instance_task *task, wq
 		if (i->promised > 0)
 			i->promised--;
 		*ret_tid = t->info.tid;
+		instance_tick_soon(i);
 		return WQ_OK;
 	}
 	remove_task(i, t);
@@ -374,6 +384,7 @@ int instance_terminate(struct instance *i, wq_tid tid, uint32_t how)
 	guard_enter(i, "terminate");
 	int32_t rc = i->plugin->desc.terminate(i->self, &t->info, how);
 	guard_leave(i);
+	instance_tick_soon(i);
 	return rc == WQ_OK ? 0 : fault(i, "terminate", rc, empty_err(&said), NULL);
 }
 

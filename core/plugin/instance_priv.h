@@ -85,6 +85,9 @@ struct instance {
 	size_t n_strike_times;
 };
 
+/* Call tick in the next round of the loop, where the plugin has one. */
+void instance_tick_soon(struct instance *i);
+
 /* ---- guard ----------------------------------------------------------------------------------- */
 
 /* Around each operation: right thread, never nested, time taken. */

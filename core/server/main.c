@@ -111,41 +111,47 @@ static void make_builtin_parents(const char *spool)
 	}
 }
 
-/* Beside the program, so that a server that is run from where it was built finds what was built with
- * it.  false: there is no such directory. */
-static bool find_neighbour_dir(char *ret, size_t size)
+/*
+ * A directory beside that of the program, so that a server that is run from where it was built or
+ * staged finds what came with it.  NULL: there is none.
+ */
+static char *find_beside(const char *name)
 {
-	char exe[PATH_MAX];
+	char exe[PATH_MAX], dir[PATH_MAX + 32];
 	struct stat st;
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
 	if (n <= 0)
-		return false;
+		return NULL;
 	exe[n] = '\0';
-	*strrchr(exe, '/') = '\0';
-	char *up = strrchr(exe, '/');
-	if (!up)
-		return false;
-	*up = '\0';
-	snprintf(ret, size, "%s/plugins", exe);
-	return stat(ret, &st) == 0;
+	for (int up = 0; up < 2; up++) {
+		char *slash = strrchr(exe, '/');
+		if (!slash)
+			return NULL;
+		*slash = '\0';
+	}
+	snprintf(dir, sizeof dir, "%s/%s", exe, name);
+	return stat(dir, &st) == 0 ? strdup(dir) : NULL;
 }
 
 /* Where plugins are looked for: as wq.conf says, then the installed ones, then beside us. */
 static int find_plugin_dirs(struct server *s)
 {
-	char beside[PATH_MAX + 16];
+	static const char *const beside[] = { "lib/wq", "plugins" };
 	size_t n = 0;
 	char **configured = s->config.plugin_path;
 	while (configured && configured[n])
 		n++;
-	s->plugin_dirs = calloc(n + 3, sizeof *s->plugin_dirs);
+	s->plugin_dirs = calloc(n + 4, sizeof *s->plugin_dirs);
 	if (!s->plugin_dirs)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		s->plugin_dirs[i] = strdup(configured[i]);
-	s->plugin_dirs[n] = strdup(WQ_PLUGINDIR);
-	if (find_neighbour_dir(beside, sizeof beside))
-		s->plugin_dirs[n + 1] = strdup(beside);
+	s->plugin_dirs[n++] = strdup(WQ_PLUGINDIR);
+	for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+		char *dir = find_beside(beside[i]);
+		if (dir)
+			s->plugin_dirs[n++] = dir;
+	}
 	return 0;
 }
 
@@ -156,7 +162,9 @@ static void free_plugin_dirs(struct server *s)
 	free(s->plugin_dirs);
 }
 
-static int read_config(const struct arguments *a, struct config *ret, struct problems *p)
+/* `ret_name` is the file's name as it was given or found, to be freed. */
+static int read_config(
+	const struct arguments *a, struct config *ret, char **ret_name, struct problems *p)
 {
 	char *path = NULL;
 	const char *rule = NULL;
@@ -168,7 +176,7 @@ static int read_config(const struct arguments *a, struct config *ret, struct pro
 		if (rc == 0 && !a->check && !a->print_config)
 			make_builtin_parents(ret->spool);
 	}
-	free(path);
+	*ret_name = path;
 	return rc;
 }
 
@@ -241,7 +249,9 @@ int main(int argc, char **argv)
 	struct server s = { 0 };
 	argp_program_version = "wq-server " WQ_VERSION;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	int rc = read_config(&a, &s.config, &p);
+	char *name = NULL;
+	int rc = read_config(&a, &s.config, &name, &p);
+	s.config_name = name ? name : "";
 	if (find_plugin_dirs(&s) < 0)
 		rc = -ENOMEM;
 	int status;
@@ -253,5 +263,6 @@ int main(int argc, char **argv)
 	problems_fini(&p);
 	free_plugin_dirs(&s);
 	config_fini(&s.config);
+	free(name);
 	return status;
 }

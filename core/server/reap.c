@@ -31,6 +31,8 @@ static void take(struct server *s, struct task *task, const struct wq_outcome *o
 	task->code = o->code;
 	task->signal = o->signal;
 	task_set_outcome(task, statuses[o->how], o->error ? o->error : "", o->text ? o->text : "");
+	if (o->how == WQ_DONE_ABORTED && s->ending)
+		task_set_outcome(task, RESULT_KILLED, "shutdown", "the server was told to stop");
 	/* Without memory for the payload the status is still worth telling. */
 	if (buf_add(&task->payload, o->result.ptr, o->result.len) < 0)
 		task_set_outcome(task, RESULT_FAILED, "out-of-memory", "no memory for the result");

@@ -35,7 +35,8 @@ void reject_request(struct server *s, const struct sched_decision *d, const stru
 {
 	if (d->kind == SCHED_SORT && !move_to_running(s, d))
 		return;
-	struct task *task = tasks_add(&s->tasks, d->id, (int)d->tm);
+	int tm = req->envelope.len > 0 ? task_managers_find(s, req->task_manager) : TASK_NO_TM;
+	struct task *task = tasks_add(&s->tasks, d->id, tm);
 	wq_check(task); /* out of memory with the file moved: restart and recover */
 	task_describe(task, req);
 	task_set_outcome(task, RESULT_REJECTED, err->name[0] ? err->name : "refused", err->text);

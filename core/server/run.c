@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/fdio.h"
 #include "base/log.h"
+#include "base/quantity.h"
 #include "base/time.h"
 #include "control/control.h"
 
@@ -86,7 +87,10 @@ static void on_drain_limit(void *arg)
 void server_drain(struct server *s, const char *why)
 {
 	s->stopping = true;
-	log_notice("%s: draining, %u running", why, sched_counts(s->sched).running);
+	char limit[32];
+	log_notice("%s: draining, %u running, %s at most; SIGTERM or SIGINT again stops at once",
+		why, sched_counts(s->sched).running,
+		quantity_format_duration(s->config.drain_limit_ns, limit));
 	notify_service_manager("STOPPING=1");
 	sched_stop(s->sched);
 	loop_set_timer(
@@ -235,8 +239,8 @@ static int serve(struct server *s)
 		s->loop, s->safety_timer, time_after(time_mono_ns(), s->config.safety_interval_ns));
 	server_pass(s);
 	tell_ready(s);
-	log_notice("wq-server %s ready: spool %s, %u task managers", WQ_VERSION, s->config.spool,
-		s->n_tms);
+	log_notice("wq-server %s ready: spool %s, task managers: %s", WQ_VERSION, s->config.spool,
+		task_managers_names(s, (char[256]){ 0 }, 256));
 	while (!may_end(s)) {
 		int rc = loop_run_once(s->loop, s->pass_unfinished ? 0 : -1);
 		if (rc < 0) {
@@ -278,7 +282,8 @@ int server_run(struct server *s)
 	page_update(s, false);
 	if (!sched_is_drained(s->sched)) {
 		/* A task that does not end would keep destroy from returning. */
-		log_warn("stopped with %u tasks that did not end; they are lost",
+		log_warn("stopped with %u tasks that did not end; the next start reports them as "
+			 "lost",
 			sched_counts(s->sched).running);
 		_exit(status);
 	}

@@ -38,7 +38,8 @@ struct pass_changes {
 
 struct server {
 	struct config config;
-	char **plugin_dirs; /* NULL at the end */
+	const char *config_name; /* of its file as the user gave it, for messages */
+	char **plugin_dirs;      /* NULL at the end */
 	struct loop *loop;
 	struct spool spool;
 	struct watch *watch;
@@ -132,6 +133,8 @@ int task_managers_start(struct server *s, struct wq_err *err);
 void task_managers_free(struct server *s);
 /* The number of the one named, or of the default one for ""; -1 for none. */
 int task_managers_find(const struct server *s, const char *name);
+/* Their names, "a, b", as far as they fit.  Returns `ret`. */
+char *task_managers_names(const struct server *s, char *ret, size_t size);
 
 /* --- recover.c --- */
 

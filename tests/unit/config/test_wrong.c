@@ -168,12 +168,12 @@ static const struct wrong {
 	{ "spool = /x${HOME}\n" GOOD,
 		{ "wq.conf:1: a text with a variable in it must stand in double quotes" } },
 	{ "spool = \"${HOME\"\n" GOOD, { "wq.conf:1: '${' begins a variable, '${NAME}' or "
-					 "'${NAME:-text}'; write '\\x5c${' in "
+					 "'${NAME:-text}'; write '\\${' in "
 					 "double quotes for the text" } },
 	{ "spool = \"/a\\0b\"\n" GOOD, { "wq.conf:1: a text cannot hold a NUL byte" } },
 	{ "spool = \"/a\\x00b\"\n" GOOD, { "wq.conf:1: a text cannot hold a NUL byte" } },
-	{ "\nspool = \"/a\\777\"\n" GOOD, { "wq.conf:2: invalid octal number '\\x5c777'" } },
-	{ "spool = \"/a\\999\"\n" GOOD, { "wq.conf:1: bad escape sequence '\\x5c999'" } },
+	{ "\nspool = \"/a\\777\"\n" GOOD, { "wq.conf:2: invalid octal number '\\777'" } },
+	{ "spool = \"/a\\999\"\n" GOOD, { "wq.conf:1: bad escape sequence '\\999'" } },
 	/* several at once, and lines that comments do not shift */
 	{ "# one\n/* two\n three */\nspol = /s // four\ntask-manager \"a\" {\n max-running = 0 # "
 	  "six\n"

@@ -325,6 +325,27 @@ START_TEST(tick_is_called_at_start_and_at_the_time_that_it_answered)
 }
 END_TEST
 
+/* Deadlines arise in start_task, terminate and in threads: one that answered "never" is asked again. */
+START_TEST(tick_is_asked_again_after_a_start_a_terminate_and_a_wakeup)
+{
+	rig_start(&probe_plugin, NULL);
+	rig_run();
+	ck_assert_int_eq(probe_calls("tick"), 1);
+
+	wq_tid tid = rig_start_one();
+	rig_run();
+	ck_assert_int_eq(probe_calls("tick"), 2);
+	ck_assert_int_eq(instance_terminate(rig_instance, tid, WQ_TERM_GRACEFUL), 0);
+	rig_run();
+	ck_assert_int_eq(probe_calls("tick"), 3);
+	probe.host->wakeup(probe.host->ctx);
+	rig_run();
+	ck_assert_int_eq(probe_calls("tick"), 4);
+	rig_run();
+	ck_assert_int_eq(probe_calls("tick"), 4);
+}
+END_TEST
+
 START_TEST(a_tick_that_is_always_due_does_not_keep_the_loop_from_sleeping)
 {
 	probe.next_tick = INT64_MIN;
@@ -446,6 +467,7 @@ int main(void)
 	tcase_add_test(tc, a_watch_in_create_or_without_on_ready_is_a_strike);
 	tcase_add_test(tc, services_of_the_loop_answer_a_thread_with_an_error);
 	tcase_add_test(tc, tick_is_called_at_start_and_at_the_time_that_it_answered);
+	tcase_add_test(tc, tick_is_asked_again_after_a_start_a_terminate_and_a_wakeup);
 	tcase_add_test(tc, a_tick_that_is_always_due_does_not_keep_the_loop_from_sleeping);
 	tcase_add_test(tc, a_log_line_is_made_safe_and_comes_with_the_id_of_its_request);
 	tcase_add_test(tc, the_last_progress_of_a_task_is_kept);
