@@ -59,9 +59,11 @@ struct wq_request {
 	uint32_t struct_size;
 	uint32_t reserved;
 	const char *task_manager; /* NULL: the server's default */
-	const char *key;          /* ordering key, at most 256 bytes */
-	const char *label;        /* for people, at most 128 bytes */
-	const void *payload;      /* one well-formed CBOR item; NULL: null */
+	/* For the plugin and for listings, such as the host that it is about; at most 256 bytes.  The
+	 * server does not look at it. */
+	const char *key;
+	const char *label;   /* for people, at most 128 bytes */
+	const void *payload; /* one well-formed CBOR item; NULL: null */
 	size_t payload_len;
 };
 

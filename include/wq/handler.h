@@ -63,7 +63,7 @@ struct wq_call {
 	uint32_t attempt;        /* from 1 */
 	const char *id;          /* the request's id, as its client knows it */
 	const char *name;        /* the task name, the same for nobody else, ever */
-	const char *key;         /* the request's ordering key, "" for none */
+	const char *key;         /* of the request, "" for none; the server does not look at it */
 	const char *label;       /* for people, "" for none */
 	struct wq_bytes request; /* the payload: one well-formed CBOR item */
 
@@ -93,7 +93,7 @@ struct wq_handler {
 	int32_t (*run)(const struct wq_call *call, struct wq_reply *reply);
 
 	/* Could this request work, ever?  WQ_OK, or WQ_CALL_REJECTED with `err` filled: the client
-	 * is told at once, not when its turn has come.  Looks at the request only, as it must not
+	 * is told when the server reads the request.  Looks at the request only, as it must not
 	 * block; run is still to believe nothing.  NULL: yes.  [the loop thread] */
 	int32_t (*check)(struct wq_bytes request, struct wq_err *err);
 };

@@ -173,7 +173,7 @@ struct wq_task {
 	const char *id; /* the request's id, as its client knows it */
 	/* The task name, "<spool uuid>.<id>.<attempt>": name outside things by it. */
 	const char *name;
-	const char *key;   /* the request's ordering key, "" for none */
+	const char *key;   /* of the request, "" for none; the server does not look at it */
 	const char *label; /* for people, "" for none */
 	/* The payload: one well-formed CBOR item; start_task, validate only. */
 	struct wq_bytes request;
@@ -293,16 +293,16 @@ struct wq_plugin {
 	 * still follows.  NULL: nothing to do. */
 	int32_t (*stop)(wq_self *me, uint32_t how);
 
-	/* Could this request run here, ever?  WQ_OK or WQ_REJECT.  Called once when the request is
-	 * sorted, long before start_task; task->tid is 0 and task->state NULL.  NULL: yes. */
+	/* Could this request run here, ever?  WQ_OK or WQ_REJECT.  Called when the server reads the
+	 * request, before start_task; task->tid is 0 and task->state NULL.  NULL: yes. */
 	int32_t (*validate)(wq_self *me, const struct wq_task *task, struct wq_err *err);
 
 	/* A watched descriptor is ready; may unwatch it.  Required when watch is used. */
 	void (*on_ready)(wq_self *me, uint64_t watch, uint32_t events);
 
-	/* A deadline that the last tick answered has come, or the instance has just started.  Answer
-	 * the next one in clock_ns time, INT64_MAX for never; one that has passed already counts as
-	 * in 1 ms.  NULL: never. */
+	/* Called when the instance starts, when the time that it answered has come, and after each
+	 * start_task, terminate and wakeup.  Answer the next time by clock_ns, INT64_MAX for none, as
+	 * while idle; one that has passed already counts as in 1 ms.  NULL: never. */
 	int64_t (*tick)(wq_self *me, int64_t now_ns);
 
 	/* The result of this task can no longer be lost.  NULL: you do not care. */
