@@ -133,6 +133,8 @@ static int ask_server(char **ret, struct wq_err *err)
 int choice_find(const char *given, char **ret, const char **ret_rule, struct wq_err *err)
 {
 	*ret_rule = "option -S";
+	if (given && !*given)
+		return err_set(err, -WQ_E_UNKNOWN, "-S: the spool's name is empty");
 	if (!given) {
 		given = getenv("WQ_SPOOL");
 		*ret_rule = "WQ_SPOOL";

@@ -35,6 +35,15 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+static const char *needs_wait(const struct waiting *how)
+{
+	return how->timeout_ns != WQ_FOREVER ? "--timeout"
+	       : how->no_abort               ? "--no-abort"
+	       : how->peek                   ? "--peek"
+	       : how->progress               ? "--progress"
+					     : NULL;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct input *in = state->input;
@@ -64,6 +73,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (in->file && in->n_words)
 			argp_error(state, "the payload is either a file or key=value, not both");
+		if (!in->wait && needs_wait(&in->how))
+			argp_error(state, "%s needs --wait", needs_wait(&in->how));
 		if (in->how.cbor && !in->file && !in->wait)
 			argp_error(state, "--cbor says how to read --file, and there is none");
 		return 0;
@@ -83,7 +94,8 @@ static const struct argp argp = {
 	.doc = "Enqueue a request and print its id."
 	       "\vThe payload is a map of the words: a value that is JSON (a number, true, false, "
 	       "null, "
-	       "an array, an object, a quoted string) is that, all else is text.",
+	       "an array, an object, a quoted string) is that, all else is text; one that begins "
+	       "with {, [ or \" must be JSON.",
 	.children = children,
 };
 

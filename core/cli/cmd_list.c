@@ -10,11 +10,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Each costs opening a file, where all else here is names. */
+enum {
+	RESULTS_MAX = 1000
+};
+
 struct input {
 	bool json;
-	int32_t state;        /* 0: all */
+	int32_t state; /* 0: all */
+	struct cli *cli;
 	const json_t *status; /* the server's answer, or NULL */
+	bool no_server;
 	int64_t now_us;
+	size_t n_complete; /* of all that stand there */
+	size_t complete;   /* of those come by so far */
 };
 
 static const struct argp_option options[] = {
@@ -50,8 +59,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.doc = "List requests in their order: id, state, age, and what the server knows of running "
-	       "ones.",
+	.doc = "List requests in their order: id, state, age, what the server knows of running "
+	       "ones, and what came of complete ones.",
 };
 
 static const char *age(int64_t us, char ret[24])
@@ -68,16 +77,33 @@ static const char *age(int64_t us, char ret[24])
 	return ret;
 }
 
-static void print_line(const struct input *in, const struct wq_entry *entry, const json_t *running)
+/* What the result of a complete one says, in the words of wq wait --json; NULL: unknown. */
+static json_t *read_outcome(const struct input *in, const char *id)
 {
-	char old[24], state[32], progress[160];
-	snprintf(state, sizeof state, "%s%s", wq_state_name(entry->state),
-		entry->aborting ? " (aborting)" : "");
+	wq_result *result = NULL;
+	struct wq_result_info info = { .struct_size = sizeof info };
+	if (wq_wait(in->cli->client, id, 0, WQ_WAIT_KEEP, &result, NULL) < 0)
+		return NULL;
+	wq_result_info(result, &info);
+	json_t *ret =
+		json_pack("{s:s, s:s, s:s, s:s, s:s}", "status", info.status, "error", info.error,
+			"label", info.label, "key", info.key, "task-manager", info.task_manager);
+	wq_result_free(result);
+	return ret;
+}
+
+/* `more`: of a running one the server's words, of a complete one its result's, or NULL. */
+static void print_line(const struct input *in, const struct wq_entry *entry, const json_t *more)
+{
+	char old[24], state[48], progress[160];
+	bool alone = entry->state == WQ_STATE_RUNNING && in->no_server;
+	snprintf(state, sizeof state, "%s%s%s", wq_state_name(entry->state),
+		alone ? " (no server)" : "", entry->aborting ? " (aborting)" : "");
 	printf("%s  %-20s %5s", entry->id, state, age(in->now_us - entry->made_us, old));
-	if (running) {
-		const char *texts[] = { answer_text(running, "task-manager"),
-			answer_text(running, "label"),
-			answer_progress(running, progress, sizeof progress) };
+	if (more) {
+		const char *texts[] = { answer_text(more, "status"),
+			answer_text(more, "task-manager"), answer_text(more, "label"),
+			answer_progress(more, progress, sizeof progress) };
 		for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 			if (!*texts[i])
 				continue;
@@ -88,36 +114,55 @@ static void print_line(const struct input *in, const struct wq_entry *entry, con
 	putchar('\n');
 }
 
-static void print_json(const struct wq_entry *entry, const json_t *running)
+static void print_json(const struct wq_entry *entry, const json_t *more)
 {
 	json_t *object = json_pack("{s:s, s:s, s:b, s:I}", "id", entry->id, "state",
 		wq_state_name(entry->state), "aborting", entry->aborting, "made-us",
 		(json_int_t)entry->made_us);
 	if (!object)
 		return;
-	if (running)
-		json_object_update_missing(object, (json_t *)(uintptr_t)running);
+	if (more)
+		json_object_update_missing(object, (json_t *)(uintptr_t)more);
 	cli_json_print_line(object);
 	json_decref(object);
 }
 
+static int count_complete(void *arg, const struct wq_entry *entry)
+{
+	struct input *in = arg;
+	in->n_complete += entry->state == WQ_STATE_COMPLETE;
+	return 0;
+}
+
+/* Only the newest: those in front of them are passed over. */
+static bool is_to_be_read(struct input *in)
+{
+	size_t before = in->n_complete > RESULTS_MAX ? in->n_complete - RESULTS_MAX : 0;
+	size_t at = in->complete++;
+	return at >= before && at - before < RESULTS_MAX;
+}
+
 static int print_entry(void *arg, const struct wq_entry *entry)
 {
-	const struct input *in = arg;
+	struct input *in = arg;
+	json_t *more = NULL;
 	if (in->state && entry->state != in->state)
 		return 0;
-	const json_t *running =
-		entry->state == WQ_STATE_RUNNING ? answer_running(in->status, entry->id) : NULL;
+	if (entry->state == WQ_STATE_RUNNING)
+		more = json_incref((json_t *)(uintptr_t)answer_running(in->status, entry->id));
+	else if (entry->state == WQ_STATE_COMPLETE && is_to_be_read(in))
+		more = read_outcome(in, entry->id);
 	if (in->json)
-		print_json(entry, running);
+		print_json(entry, more);
 	else
-		print_line(in, entry, running);
+		print_line(in, entry, more);
+	json_decref(more);
 	return ferror(stdout) ? 1 : 0;
 }
 
 int cmd_list(struct cli *cli, int argc, char **argv)
 {
-	struct input in = { 0 };
+	struct input in = { .cli = cli };
 	struct wq_err err = { 0 };
 	json_t *answer = NULL;
 	int status = cli_parse(&argp, argc, argv, &in);
@@ -126,10 +171,15 @@ int cmd_list(struct cli *cli, int argc, char **argv)
 	if (status)
 		return status;
 	/* The list is the spool's; what a server adds to it is welcome, not needed. */
-	if (answer_ask(cli, "status", &answer, NULL) == 0)
-		in.status = answer;
+	int rc = answer_ask(cli, "status", &answer, NULL);
+	in.status = rc == 0 ? answer : NULL;
+	in.no_server = rc == -WQ_E_GONE;
 	in.now_us = time_wall_us();
-	int rc = wq_list(cli->client, print_entry, &in, &err);
+	rc = 0;
+	if (in.state == 0 || in.state == WQ_STATE_COMPLETE)
+		rc = wq_list(cli->client, count_complete, &in, &err);
+	if (rc == 0)
+		rc = wq_list(cli->client, print_entry, &in, &err);
 	json_decref(answer);
 	if (rc < 0) {
 		cli_say("%s", err.text);

@@ -3,6 +3,7 @@
  * wq: submit requests, wait for them, and see what becomes of them.  One file a command.
  */
 #include "base/suggest.h"
+#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
 
@@ -112,28 +113,54 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
+static error_t parse_help(int key, char *arg, struct argp_state *state)
+{
+	const char **name = state->input;
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	if (*name)
+		argp_error(state, "'%s' is one word too many", arg);
+	*name = arg;
+	return 0;
+}
+
+static const struct argp help_argp = {
+	.parser = parse_help,
+	.args_doc = "[COMMAND]",
+	.doc = "Explain a command, or list them.",
+};
+
 static int cmd_help(struct cli *cli, int argc, char **argv)
 {
 	char wq[] = "wq", help[] = "--help";
-	if (argc < 2) {
+	const char *name = NULL;
+	int status = cli_parse(&help_argp, argc, argv, &name);
+	if (status)
+		return status;
+	if (!name) {
 		char *own[] = { wq, help, NULL };
 		return argp_parse(&argp, 2, own, 0, NULL, NULL) ? EXIT_WQ : 0;
 	}
-	const struct command *command = find(argv[1]);
+	const struct command *command = find(name);
 	if (!command)
 		return EXIT_WQ;
-	if (command->fn == cmd_help || command->fn == cmd_version) {
-		printf("Usage: wq %s\n%s\n", command->name, command->summary);
-		return cli_flush();
-	}
-	char *theirs[] = { argv[1], help, NULL };
+	char *theirs[] = { (char *)(uintptr_t)command->name, help, NULL };
 	return command->fn(cli, 2, theirs);
 }
+
+static const struct argp version_argp = {
+	.options = args_json_options,
+	.parser = args_parse_json,
+	.doc = "Print the version.",
+};
 
 static int cmd_version(struct cli *cli, int argc, char **argv)
 {
 	(void)cli;
-	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	bool json = false;
+	int status = cli_parse(&version_argp, argc, argv, &json);
+	if (status)
+		return status;
 	printf(json ? "{\"version\":\"%s\"}\n" : "wq %s\n", wq_version());
 	return cli_flush();
 }

@@ -23,6 +23,12 @@ static int value_of(const char *text, json_t **ret, struct wq_err *err)
 		return err_set(err, rc, "%s", why.text);
 	if (rc == 0)
 		return 0;
+	/* Nor is what begins like more than a word: a brace or quote has been lost. */
+	if (strchr("{[\"", *text) && len)
+		return err_set(err, -WQ_E_FORMAT,
+			"it begins with %c and is no JSON (%s); text that begins so is "
+			"written as a JSON string, \"%s%c...\", or comes by --file",
+			*text, why.text, *text == '"' ? "\\" : "", *text);
 	if (!utf8_is_valid(text, len))
 		return err_set(err, -WQ_E_FORMAT, "it is not UTF-8");
 	*ret = json_stringn(text, len);

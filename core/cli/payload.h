@@ -17,7 +17,8 @@ enum {
 
 /*
  * A map of `key=value` words.  A value that is JSON (a number, true, false, null, an array, an
- * object, a quoted string) is that; all else is text as it stands.  No words: an empty map.
+ * object, a quoted string) is that; one that begins like an array, an object or a quoted string and
+ * is none is refused; all else is text as it stands.  No words: an empty map.
  * 0; -WQ_E_FORMAT; -WQ_E_LIMIT; -ENOMEM.
  */
 int payload_from_words(char *const *words, size_t n, struct wq_cbor_out *out, struct wq_err *err);

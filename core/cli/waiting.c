@@ -8,6 +8,7 @@
 #include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
+#include "cli/interrupt.h"
 #include "cli/outcome.h"
 
 #include <argp.h>
@@ -18,6 +19,9 @@
 #include <unistd.h>
 
 #define PROGRESS_NS (500 * NS_PER_MS)
+
+/* A result that comes sooner costs no question to the server. */
+#define FIRST_LOOK_NS (100 * NS_PER_MS)
 
 enum {
 	KEY_NO_ABORT = 256,
@@ -75,6 +79,13 @@ const struct argp waiting_argp = { .options = options, .parser = parse };
 
 /* ---- progress -------------------------------------------------------------------------------- */
 
+enum server {
+	SERVER_NOT_ASKED,
+	SERVER_RUNS,
+	SERVER_NONE,
+	SERVER_UNCLEAR /* it did not answer in time, or could not be asked */
+};
+
 struct run {
 	struct cli *cli;
 	const struct waiting *how;
@@ -82,6 +93,7 @@ struct run {
 	size_t n, left;
 	uint8_t *done;
 	int *exits;
+	enum server server;
 	char shown[256]; /* the line of progress that stands there */
 };
 
@@ -92,6 +104,16 @@ static void progress_clear(struct run *r)
 	r->shown[0] = '\0';
 }
 
+/* One that runs and of which nobody says how far; "" for one that is ending or has ended. */
+static const char *progress_word(const struct run *r, size_t i, bool running)
+{
+	if (running)
+		return "running";
+	int state = wq_state(r->cli->client, r->ids[i], NULL);
+	return state == WQ_STATE_REQUESTED || state == WQ_STATE_PENDING ? "waiting to start" : "";
+}
+
+/* "": there is nothing to say. */
 static void progress_line(const struct run *r, const json_t *status, char *ret, size_t size)
 {
 	const json_t *entry = NULL;
@@ -104,13 +126,18 @@ static void progress_line(const struct run *r, const json_t *status, char *ret, 
 			running++;
 		}
 	}
-	char how[160];
-	if (r->n > 1)
+	char how[160] = "";
+	if (r->n > 1) {
 		snprintf(ret, size, "%zu of %zu finished, %zu running", r->n - r->left, r->n,
 			running);
-	else
-		snprintf(ret, size, "%s: %s", r->ids[last],
-			entry ? answer_progress(entry, how, sizeof how) : "waiting to start");
+		return;
+	}
+	if (entry)
+		answer_progress(entry, how, sizeof how);
+	const char *text = how[0] ? how : progress_word(r, last, entry != NULL);
+	ret[0] = '\0';
+	if (*text)
+		snprintf(ret, size, "%s: %s", r->ids[last], text);
 }
 
 /* Best effort: without a server there is nothing to show. */
@@ -123,7 +150,7 @@ static void progress_show(struct run *r)
 	progress_line(r, status, line, sizeof line);
 	json_decref(status);
 	utf8_escape(line, strlen(line), safe, sizeof safe);
-	if (strcmp(safe, r->shown) == 0)
+	if (!safe[0] || strcmp(safe, r->shown) == 0)
 		return;
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K%s", safe);
@@ -134,6 +161,7 @@ static void progress_show(struct run *r)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
+/* Before it is told: an interruption then does not tell it again. */
 static void finish(struct run *r, size_t i, int status)
 {
 	r->done[i] = 1;
@@ -169,24 +197,46 @@ static int report(struct run *r, const wq_result *result)
 	return exit_of_result(&info);
 }
 
+static void ask_for_server(struct run *r)
+{
+	void *answer = NULL;
+	size_t len;
+	int rc = wq_ask(r->cli->client, "status", &answer, &len, NULL);
+	free(answer);
+	r->server = rc == 0 ? SERVER_RUNS : rc == -WQ_E_GONE ? SERVER_NONE : SERVER_UNCLEAR;
+}
+
+/* After the first look.  Who waits for nobody should know it. */
+static void first_look(struct run *r)
+{
+	ask_for_server(r);
+	if (r->server == SERVER_NONE)
+		cli_say("no server is running on '%s'; waiting for one ('wq status' tells more)",
+			r->cli->spool);
+}
+
 static void time_out(struct run *r)
 {
 	char text[32];
 	quantity_format_duration(r->how->timeout_ns, text);
+	/* One that did not answer the first time would only make this late again. */
+	if (r->how->timeout_ns != 0 && r->server != SERVER_UNCLEAR)
+		ask_for_server(r);
+	const char *why = r->server == SERVER_NONE ? " (no server is running)" : "";
 	for (size_t i = 0; i < r->n; i++) {
 		if (r->done[i])
 			continue;
 		struct wq_err err = { 0 };
+		finish(r, i, EXIT_TIMEOUT);
 		if (r->how->timeout_ns == 0)
 			cli_say("%s: no result yet", r->ids[i]);
 		else if (r->how->no_abort)
-			cli_say("%s: no result within %s, left alone", r->ids[i], text);
+			cli_say("%s: no result within %s%s, left alone", r->ids[i], text, why);
 		else if (wq_abort(r->cli->client, r->ids[i], &err) < 0)
-			cli_say("%s: no result within %s, and it cannot be aborted: %s", r->ids[i],
-				text, err.text);
+			cli_say("%s: no result within %s%s, and it cannot be aborted: %s",
+				r->ids[i], text, why, err.text);
 		else
-			cli_say("%s: no result within %s, aborted", r->ids[i], text);
-		finish(r, i, EXIT_TIMEOUT);
+			cli_say("%s: no result within %s%s, aborted", r->ids[i], text, why);
 	}
 }
 
@@ -194,6 +244,17 @@ static int64_t time_left(int64_t deadline_ns)
 {
 	int64_t left = deadline_ns - time_mono_ns();
 	return deadline_ns == TIME_NEVER ? WQ_FOREVER : left > 0 ? left : 0;
+}
+
+/* How long to wait before there is something else to do. */
+static int64_t chunk_of(const struct run *r, int64_t left_ns)
+{
+	int64_t ret = left_ns;
+	if (r->server == SERVER_NOT_ASKED)
+		ret = FIRST_LOOK_NS;
+	else if (r->how->progress)
+		ret = PROGRESS_NS;
+	return left_ns < 0 || left_ns > ret ? ret : left_ns;
 }
 
 static void wait_all(struct run *r)
@@ -205,13 +266,15 @@ static void wait_all(struct run *r)
 		struct wq_err err = { 0 };
 		wq_result *result = NULL;
 		size_t i = 0;
-		int64_t left = time_left(deadline), chunk = left;
-		if (r->how->progress && (left < 0 || left > PROGRESS_NS))
-			chunk = PROGRESS_NS;
+		int64_t left = time_left(deadline);
+		int64_t chunk = chunk_of(r, left);
 		int rc = wq_wait_any(r->cli->client, (const char *const *)r->ids, r->done, r->n,
 			chunk, WQ_WAIT_KEEP, &i, &result, &err);
 		if (rc == -WQ_E_TIMEOUT && chunk != left) {
-			progress_show(r);
+			if (r->server == SERVER_NOT_ASKED)
+				first_look(r);
+			if (r->how->progress)
+				progress_show(r);
 			continue;
 		}
 		if (rc == -EINTR)
@@ -220,10 +283,11 @@ static void wait_all(struct run *r)
 		if (rc == -WQ_E_TIMEOUT) {
 			time_out(r);
 		} else if (rc < 0) {
-			cli_say("%s", err.text);
 			finish(r, i, exit_of_code(rc));
+			cli_say("%s", err.text);
 		} else {
-			finish(r, i, report(r, result));
+			finish(r, i, 0);
+			r->exits[i] = report(r, result);
 			wq_result_free(result);
 		}
 	}
@@ -267,7 +331,11 @@ int waiting_run(struct cli *cli, const struct waiting *how, char *const *ids, si
 	r.done = calloc(n, sizeof *r.done);
 	r.exits = calloc(n, sizeof *r.exits);
 	if (r.done && r.exits) {
+		struct interrupt what = { .ids = ids, .done = r.done, .n = n };
+		what.line = isatty(STDERR_FILENO) ? r.shown : NULL;
+		interrupt_begin(&what);
 		wait_all(&r);
+		interrupt_end();
 	} else {
 		cli_say("no memory for %zu ids", n);
 		status = EXIT_WQ;

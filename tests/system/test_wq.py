@@ -69,7 +69,7 @@ def test_words_are_typed_as_json_or_text():
                 ("n=true", True), ("n=false", False), ("n=null", None), ("n=[1,\"a\"]", [1, "a"]),
                 ('n={"a":{}}', {"a": {}}), ('n="quoted"', "quoted"), ('n="1"', "1"),
                 ("n=text", "text"), ("n=", ""), ("n=True", "True"), ("n=1 2", "1 2"),
-                ("n=a=b", "a=b"), ('n="open', '"open'), ("n=[1,", "[1,"), ("n=01", "01"),
+                ("n=a=b", "a=b"), (r'n="\"open"', '"open'), ('n="[1,"', "[1,"), ("n=01", "01"),
                 ("n=9223372036854775807", 2**63 - 1), ("n=-9223372036854775808", -2**63),
                 ("n=ünïcode", "ünïcode"), ("n=.5", ".5")]:
             _, payload = stored(server, server.enqueue(word))
@@ -87,6 +87,8 @@ def test_words_are_typed_as_json_or_text():
 def test_words_that_are_wrong_publish_nothing():
     with down() as server:
         for words in (["n"], ["=1"], ["n=9223372036854775808"], ["n=1", "n=2"], ["-f", "/absent"],
+                      ["n=[1,"], ['n="open'], ["n={make}"], ["-t", "5s", "n=1"],
+                      ["--no-abort", "n=1"], ["--peek", "n=1"], ["--progress", "n=1"],
                       ["-f", "-", "n=1"], ["--cbor", "n=1"], ["-m", "Not-A-Name", "n=1"],
                       ["-k", "k" * 257, "n=1"], ["-l", "l" * 129, "n=1"], ["-l", "a\nb", "n=1"],
                       ["--nonsense"]):
@@ -311,18 +313,91 @@ def test_interrupting_leaves_the_request_alone():
         in_state(server, request, "3-running")
         inotify = lambda p: any("inotify" in os.readlink(f"/proc/{p.pid}/fd/{fd}")
                                 for fd in os.listdir(f"/proc/{p.pid}/fd"))
-        for words in (["wait", "-t", "1h", request], ["wait", request, make_id()]):
-            p = subprocess.Popen([WQ, *words], env=server.env, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE)
-            until(lambda: inotify(p), "waiting")
-            p.send_signal(signal.SIGINT)
-            out, _ = p.communicate(timeout=wqtest.LIMIT_S)
+        gone = make_id()
+        for words in (["wait", "-t", "1h", request], ["wait", request, gone],
+                      ["enqueue", "--wait", "n=2"]):
+            with subprocess.Popen([WQ, *words], env=server.env, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE) as p:
+                if gone in words:
+                    assert gone in p.stderr.readline().decode()
+                until(lambda: inotify(p), "waiting")
+                if words[0] == "enqueue":
+                    until(lambda: server.names("2-pending"), "accepted")
+                p.send_signal(signal.SIGINT)
+                err, out = p.stderr.read(), p.stdout.read()
+                p.wait()
+            told = re.findall(r"wq: interrupted; (\S+) goes on: 'wq wait \1' or 'wq abort \1'\n",
+                              err.decode())
+            if words[0] == "enqueue":
+                assert told == server.names("2-pending"), (told, err)
+            else:
+                assert told == [request], (told, err)
             # A shell shows both as 130.
             assert p.returncode in (130, -signal.SIGINT) and out == b"", p.returncode
         assert server.where(request) == "3-running" and server.names("5-aborting") == []
         assert play.events("terminate") == []
+        many = [server.enqueue(f"n={i}") for i in range(7)]
+        p = subprocess.Popen([WQ, "wait", *many], env=server.env, stderr=subprocess.PIPE, text=True)
+        until(lambda: inotify(p), "waiting")
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=wqtest.LIMIT_S)
+        lines = err.splitlines()
+        assert len(lines) == 6 and lines[5].endswith("and 2 more"), err
+        assert [re.search(r"; (\S+) goes on", l)[1] for l in lines[:5]] == many[:5], err
+        # Where it is ignored it stays so.
+        p = subprocess.Popen(["sh", "-c", 'trap "" INT; exec "$@"', "sh", WQ, "wait", request],
+                             env=server.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until(lambda: inotify(p), "waiting")
+        p.send_signal(signal.SIGINT)
         play.finish(request)
-        server.wq("wait", request)
+        _, err = p.communicate(timeout=wqtest.LIMIT_S)
+        assert p.returncode == 0 and err == b"", (p.returncode, err)
+
+
+def test_who_waits_for_no_server_is_told_and_served_when_one_comes():
+    with down() as server:
+        note = f"wq: no server is running on '{server.spool}'; waiting for one"
+        for enqueues in (True, False):
+            words = ["enqueue", "--wait", "n=1"] if enqueues else ["wait", server.enqueue("n=1")]
+            with subprocess.Popen([WQ, *words], env=server.env, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True) as p:
+                first = p.stderr.readline()
+                assert first.startswith(note), first
+                server.start()
+                err, out = p.stderr.read(), p.stdout.read()
+                assert p.wait() == 0 and json.loads(out) == {"n": 1} and err == "", (out, err)
+            server.stop()
+        code, out, err = server.wq("enqueue", "--wait", "-t", "1s", "n=1", expect=None)
+        assert code == 120 and out == "" and err.count(note) == 1, err
+        assert err.endswith("no result within 1s (no server is running), aborted\n"), err
+        server.start()
+        server.process.send_signal(signal.SIGSTOP)  # it is there, though it does not answer
+        try:
+            _, _, err = server.wq("enqueue", "--wait", "-t", "1s", "n=1", expect=None)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        assert "no server" not in err and "no result within 1s, aborted" in err, err
+
+
+def test_progress_where_the_plugin_tells_none():
+    server, play = scripted(max_running=1)
+    with server:
+        play.capacity(1)
+        first, second = server.enqueue("n=1"), server.enqueue("n=2")
+        for request in (first, second):
+            in_state(server, request, "3-running")
+            with subprocess.Popen([WQ, "wait", "--progress", request], env=server.env,
+                                  stderr=subprocess.PIPE, text=True) as p:
+                line = p.stderr.readline()
+                play.finish(request)
+                rest = p.stderr.read()
+                assert p.wait() == 0 and (line, rest) == (f"wq: {request}: running\n", ""), rest
+        request = server.enqueue("n=3")
+        in_state(server, request, "3-running")
+        waiting = server.enqueue("n=4")
+        code, _, err = server.wq("wait", "--progress", "-t", "400ms", "--no-abort", waiting,
+                                 expect=None)
+        assert code == 120 and f"wq: {waiting}: waiting to start\n" in err, err
 
 
 def test_progress_of_a_running_copy():
@@ -441,7 +516,11 @@ def test_list_in_order_with_states_and_without_a_server():
         lines = [re.split(r" {2,}", l) for l in server.wq("list").splitlines()]
         assert [(l[0], l[1].split(" ")[0]) for l in lines] == [w[:2] for w in want], lines
         assert ["(aborting)" in l[1] for l in lines] == [w[2] for w in want], lines
-        assert all(re.search(r"\d+[smhd]$", l[-1]) for l in lines), lines
+        assert all(re.fullmatch(r" *\d+[smhd]", l[2]) for l in lines), lines
+        assert lines[0][3:] == ["ok", "play"] and all(len(l) == 3 for l in lines[1:]), lines
+        assert lines[1][1] == "running (no server)", lines
+        assert (listed[0]["status"], listed[0]["error"], listed[0]["label"],
+                listed[0]["task-manager"]) == ("ok", "", "", "play"), listed
         for state in ("requested", "pending", "running", "complete"):
             out = server.wq("list", "--state", state, "--json").splitlines()
             assert [json.loads(l)["id"] for l in out] == [w[0] for w in want if w[1] == state]
@@ -456,6 +535,20 @@ def test_list_in_order_with_states_and_without_a_server():
             assert server.wq(*words, expect=None)[0] == 125
         server.start()
         server.wq("wait", pending, expect=121)
+
+
+def test_list_reads_the_newest_results():
+    with Server(ECHO) as server:
+        client = PyClient(server.spool)
+        head = envelope(task_manager="echo", label="many")
+        data = head + b"\xa0"
+        for _ in range(1003):
+            client.publish(data + check_item(data))
+        until(lambda: len(server.names("4-complete")) == 1003, "all are complete")
+        listed = [json.loads(l) for l in server.wq("list", "--json").splitlines()]
+        assert len(listed) == 1003 and [e["id"] for e in listed] == server.names("4-complete")
+        assert ["status" in e for e in listed] == [False] * 3 + [True] * 1000
+        assert listed[3]["status"] == "ok" and listed[3]["label"] == "many", listed[3]
 
 
 def test_show_of_each_state():
@@ -544,6 +637,12 @@ def test_a_spool_that_is_none():
                 assert code == 125 and out == "" and path in err, (path, words, code, err)
 
 
+def test_a_spool_with_no_name():
+    with Server(ECHO) as server:
+        code, out, err = server.wq("-S", "", "list", expect=None)
+        assert (code, out, err) == (125, "", "wq: -S: the spool's name is empty\n")
+
+
 def test_bad_ids_and_words():
     with Server(ECHO) as server:
         for bad in ("x", "", "../1-requested", make_id()[:-1], make_id() + "0", make_id().upper(),
@@ -568,7 +667,9 @@ def test_help_and_version():
         for words in (["help"], ["--help"], ["-?"]):
             out = server.wq(*words)
             assert all(v in out for v in verbs), out
-        for verb in verbs[:7]:
+        for wrong in (["version", "x"], ["help", "list", "x"], ["help", "--nonsense"]):
+            assert server.wq(*wrong, expect=None)[0] == 125
+        for verb in verbs:
             assert server.wq("help", verb) == server.wq(verb, "--help")
             assert f"wq {verb}" in server.wq("help", verb)
         version = server.wq("version")

@@ -193,7 +193,7 @@ def main(tests):
     """Run the tests of a module: `ok NAME` or `not ok NAME` a line."""
     only = sys.argv[1:]
     failed = 0
-    for name, test in tests.items():
+    for name, test in list(tests.items()):
         if not name.startswith("test_") or (only and name not in only):
             continue
         begin = time.monotonic()

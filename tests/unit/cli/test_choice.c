@@ -47,6 +47,17 @@ START_TEST(the_option_wins_then_the_environment)
 }
 END_TEST
 
+START_TEST(an_empty_name_is_refused_not_passed_over)
+{
+	char *spool = NULL;
+	const char *rule = NULL;
+	struct wq_err err = { 0 };
+	setenv("WQ_SPOOL", "/from/environment", 1);
+	ck_assert_int_eq(choice_find("", &spool, &rule, &err), -WQ_E_UNKNOWN);
+	ck_assert_str_eq(err.text, "-S: the spool's name is empty");
+}
+END_TEST
+
 START_TEST(without_any_the_sentence_says_the_three_ways)
 {
 	char *spool = NULL;
@@ -68,6 +79,7 @@ int main(void)
 	tcase_add_loop_test(t, the_spool_of_a_printed_configuration_is_found, 0,
 		(int)(sizeof configs / sizeof *configs));
 	tcase_add_test(t, the_option_wins_then_the_environment);
+	tcase_add_test(t, an_empty_name_is_refused_not_passed_over);
 	tcase_add_test(t, without_any_the_sentence_says_the_three_ways);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);

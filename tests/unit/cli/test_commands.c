@@ -223,6 +223,53 @@ START_TEST(enqueue_and_wait_in_one_gives_up_like_wait)
 }
 END_TEST
 
+START_TEST(what_only_a_wait_can_use_is_refused_without_one)
+{
+	static const char *const options[] = { "--timeout=5s", "--no-abort", "--peek",
+		"--progress" };
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+		char want[64];
+		snprintf(want, sizeof want, "%.*s needs --wait", (int)strcspn(options[i], "="),
+			options[i]);
+		COMMAND(&said, hand.path, cmd_enqueue, "enqueue", options[i], "a=1");
+		ck_assert_int_eq(said.status, 125);
+		ck_assert_str_eq(said.out, "");
+		ck_assert_msg(strstr(said.err, want) != NULL, "%s", said.err);
+	}
+	COMMAND(&said, hand.path, cmd_list, "list");
+	ck_assert_str_eq(said.out, "");
+}
+END_TEST
+
+START_TEST(who_waits_without_a_server_is_told_once)
+{
+	char id[WQ_ID_SIZE], want[256 + sizeof hand.path];
+	enqueue(id);
+	COMMAND(&said, hand.path, cmd_wait, "wait", "--timeout=300ms", id);
+	ck_assert_int_eq(said.status, 120);
+	snprintf(want, sizeof want,
+		"wq: no server is running on '%s'; waiting for one ('wq status' tells more)\n"
+		"wq: %s: no result within 300ms (no server is running), aborted\n",
+		hand.path, id);
+	ck_assert_str_eq(said.err, want);
+	ck_assert(hand_has(&hand, SPOOL_ABORTING, id));
+}
+END_TEST
+
+START_TEST(what_is_there_already_needs_no_server)
+{
+	char id[WQ_ID_SIZE];
+	enqueue(id);
+	COMMAND(&said, hand.path, cmd_wait, "wait", "--timeout=0s", id);
+	ck_assert_int_eq(said.status, 120);
+	ck_assert_ptr_null(strstr(said.err, "server"));
+	hand_run(&hand, id, 0x05);
+	COMMAND(&said, hand.path, cmd_wait, "wait", id);
+	ck_assert_int_eq(said.status, 7);
+	ck_assert_ptr_null(strstr(said.err, "server"));
+}
+END_TEST
+
 /* ---- abort, list, show ----------------------------------------------------------------------- */
 
 START_TEST(abort_leaves_a_mark_and_knows_what_is_gone)
@@ -252,6 +299,50 @@ START_TEST(list_shows_ids_states_and_marks_in_order)
 	ck_assert_ptr_nonnull(strstr(first, "requested (aborting)"));
 	ck_assert_int_eq(strncmp(second, b, 31), 0);
 	ck_assert_ptr_nonnull(strstr(second, "complete"));
+}
+END_TEST
+
+START_TEST(list_tells_what_came_of_complete_ones_and_leaves_their_results)
+{
+	char a[WQ_ID_SIZE];
+	enqueue(a);
+	hand_run(&hand, a, 0x01);
+	COMMAND(&said, hand.path, cmd_list, "list", "--json");
+	json_t *object = parse(said.out);
+	assert_member(object, "state", "complete");
+	assert_member(object, "status", "failed");
+	assert_member(object, "error", "exit-status");
+	assert_member(object, "label", "a label");
+	assert_member(object, "task-manager", "build");
+	json_decref(object);
+	COMMAND(&said, hand.path, cmd_list, "list");
+	ck_assert_ptr_nonnull(strstr(said.out, "  failed  build  a label\n"));
+	ck_assert(hand_has(&hand, SPOOL_COMPLETE, a));
+}
+END_TEST
+
+START_TEST(list_shows_a_result_that_cannot_be_read_as_complete)
+{
+	hand_put_complete(&hand, NOBODY, "x", 1);
+	COMMAND(&said, hand.path, cmd_list, "list", "--json");
+	ck_assert_int_eq(said.status, 0);
+	json_t *object = parse(said.out);
+	assert_member(object, "state", "complete");
+	ck_assert_ptr_null(json_object_get(object, "status"));
+	json_decref(object);
+}
+END_TEST
+
+START_TEST(list_marks_running_ones_that_have_no_server)
+{
+	char a[WQ_ID_SIZE];
+	enqueue(a);
+	hand_accept(&hand, a);
+	COMMAND(&said, hand.path, cmd_list, "list");
+	ck_assert_ptr_null(strstr(said.out, "server"));
+	hand_start(&hand, a);
+	COMMAND(&said, hand.path, cmd_list, "list");
+	ck_assert_ptr_nonnull(strstr(said.out, "running (no server)"));
 }
 END_TEST
 
@@ -370,6 +461,7 @@ int main(void)
 	tcase_add_test(t, a_word_that_is_not_key_value_is_refused);
 	tcase_add_test(t, an_unknown_option_is_refused_with_125);
 	tcase_add_test(t, no_spool_is_a_failure_of_wq);
+	tcase_add_test(t, what_only_a_wait_can_use_is_refused_without_one);
 	tcase_add_test(t, enqueue_and_wait_in_one_gives_up_like_wait);
 	suite_add_tcase(s, t);
 	t = tcase_create("wait");
@@ -382,12 +474,17 @@ int main(void)
 	tcase_add_test(t, several_are_printed_with_their_ids_and_the_first_status_counts);
 	tcase_add_test(t, a_time_out_leaves_the_request_alone_where_that_is_wanted);
 	tcase_add_test(t, what_is_gone_exits_with_121);
+	tcase_add_test(t, who_waits_without_a_server_is_told_once);
+	tcase_add_test(t, what_is_there_already_needs_no_server);
 	tcase_add_test(t, mistakes_in_the_command_exit_with_125);
 	suite_add_tcase(s, t);
 	t = tcase_create("see");
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, abort_leaves_a_mark_and_knows_what_is_gone);
 	tcase_add_test(t, list_shows_ids_states_and_marks_in_order);
+	tcase_add_test(t, list_tells_what_came_of_complete_ones_and_leaves_their_results);
+	tcase_add_test(t, list_shows_a_result_that_cannot_be_read_as_complete);
+	tcase_add_test(t, list_marks_running_ones_that_have_no_server);
 	tcase_add_test(t, list_can_show_one_state_in_json);
 	tcase_add_test(t, show_says_what_a_request_says);
 	tcase_add_test(t, show_says_what_a_result_says_and_leaves_it);

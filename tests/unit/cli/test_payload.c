@@ -84,7 +84,6 @@ static const struct {
 	{ "nan", WQ_CBOR_TEXT },
 	{ "a=b", WQ_CBOR_TEXT },
 	{ "/bin/sh -c 'x'", WQ_CBOR_TEXT },
-	{ "[1,2", WQ_CBOR_TEXT },
 };
 
 START_TEST(a_value_that_is_json_is_that_and_all_else_is_text)
@@ -100,6 +99,29 @@ START_TEST(a_value_that_is_json_is_that_and_all_else_is_text)
 	/* Text stands as it was given, but for the quotes of a quoted string. */
 	if (item.type == WQ_CBOR_TEXT && values[_i].value[0] != '"')
 		ck_assert(wq_cbor_text_is(&item, values[_i].value));
+}
+END_TEST
+
+static const char *const broken[] = { "[1,2", "{make}", "{\"a\":1", "\"open", "[1] 2", "[" };
+
+START_TEST(what_begins_like_json_and_is_none_is_refused_and_told_how_to_be_text)
+{
+	char word[64], begins[32];
+	snprintf(word, sizeof word, "argv=%s", broken[_i]);
+	snprintf(begins, sizeof begins, "begins with %c", broken[_i][0]);
+	ck_assert_int_eq(WORDS("a=1", word), -WQ_E_FORMAT);
+	ck_assert_ptr_nonnull(strstr(err.text, "'argv'"));
+	ck_assert_ptr_nonnull(strstr(err.text, begins));
+	ck_assert_ptr_nonnull(strstr(err.text, "column"));
+	ck_assert_ptr_nonnull(strstr(err.text, "--file"));
+}
+END_TEST
+
+START_TEST(the_form_that_is_told_makes_it_text)
+{
+	ck_assert_int_eq(WORDS("a=\"[1\"", "b=\"\\\"\""), 0);
+	/* {"a": "[1", "b": "\""} */
+	assert_bytes("\xa2\x61\x61\x62[1\x61\x62\x61\"", 10);
 }
 END_TEST
 
@@ -175,6 +197,9 @@ int main(void)
 	tcase_add_test(t, words_become_a_sorted_map);
 	tcase_add_loop_test(t, a_value_that_is_json_is_that_and_all_else_is_text, 0,
 		(int)(sizeof values / sizeof *values));
+	tcase_add_loop_test(t, what_begins_like_json_and_is_none_is_refused_and_told_how_to_be_text,
+		0, (int)(sizeof broken / sizeof *broken));
+	tcase_add_test(t, the_form_that_is_told_makes_it_text);
 	tcase_add_test(t, a_word_without_an_equals_sign_is_refused_by_name);
 	tcase_add_test(t, a_key_given_twice_is_refused);
 	tcase_add_test(t, what_is_not_utf8_is_refused);

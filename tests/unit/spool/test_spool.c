@@ -479,6 +479,20 @@ START_TEST(a_client_that_fails_leaves_nothing_open)
 }
 END_TEST
 
+START_TEST(a_client_of_another_users_spool_is_told_whose_it_is)
+{
+	if (geteuid() != 0)
+		return; /* only root can make one */
+	ck_assert_int_eq(open_server(), 0);
+	spool_close(&sp);
+	ck_assert_int_eq(chmod(tmpspool_path, 0700), 0);
+	ck_assert(tmpspool_drop_root());
+	ck_assert_int_eq(spool_open_client(&sp, tmpspool_path, &fault_io, &err), -EACCES);
+	ck_assert_ptr_nonnull(strstr(err.text, "belongs to uid 0 and is private"));
+	ck_assert_ptr_nonnull(strstr(err.text, tmpspool_path));
+}
+END_TEST
+
 START_TEST(all_works_without_privilege)
 {
 	struct spool client;
@@ -695,6 +709,7 @@ static TCase *client_case(void)
 	tcase_add_loop_test(tc, a_client_refuses_what_is_not_a_spool_of_ours, 0, 2);
 	tcase_add_test(tc, a_client_opens_a_spool_in_few_calls);
 	tcase_add_test(tc, a_client_refuses_a_newer_format_and_one_that_is_not_finished);
+	tcase_add_test(tc, a_client_of_another_users_spool_is_told_whose_it_is);
 	tcase_add_test(tc, a_client_that_fails_leaves_nothing_open);
 	tcase_add_test(tc, all_works_without_privilege);
 	tcase_add_test(tc, root_publishes_in_a_users_spool_as_that_user);

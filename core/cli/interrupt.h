@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cli/interrupt: who interrupts a wait is told which requests go on, and wq ends as by the signal
+ * alone.  Where SIGINT is ignored it stays so.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	INTERRUPT_IDS_MAX = 5 /* told by name; the others are counted */
+};
+
+struct interrupt {
+	char *const *ids;
+	const uint8_t *done; /* not 0: that one is finished */
+	size_t n;
+	const char *line; /* not "": a line of progress stands on the terminal; NULL: never */
+};
+
+/* From now on; `what` must stay until interrupt_end. */
+void interrupt_begin(const struct interrupt *what);
+void interrupt_end(void);
