@@ -319,8 +319,6 @@ END_TEST
 START_TEST(a_listener_of_another_user_is_not_believed)
 {
 	struct wq_err err = { 0 };
-	if (geteuid() != 0)
-		return; /* only root has a second user at hand */
 	sock_server_stop(&server);
 	sock_listen_as(&server, 65534);
 	ck_assert_int_eq(ask("status", &err), -EPERM);
@@ -329,8 +327,6 @@ END_TEST
 
 START_TEST(a_client_of_another_user_is_refused)
 {
-	if (geteuid() != 0)
-		return; /* only root has a second user at hand */
 	ck_assert_int_eq(fchmodat(server.dir_fd, "wq.sock", 0666, 0), 0);
 	struct wq_err err = { 0 };
 	ck_assert_int_eq(sock_ask_as(&server, 65534, &err), -WQ_E_REFUSED);
@@ -352,7 +348,8 @@ int main(void)
 	tcase_add_test(t, many_questions_may_use_one_connection);
 	tcase_add_test(t, asking_where_nobody_listens_says_gone);
 	tcase_add_test(t, asking_a_socket_that_a_dead_server_left_says_gone);
-	tcase_add_test(t, a_listener_of_another_user_is_not_believed);
+	if (geteuid() == 0) /* only root has a second user at hand */
+		tcase_add_test(t, a_listener_of_another_user_is_not_believed);
 	suite_add_tcase(s, t);
 	t = tcase_create("serve");
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -366,7 +363,8 @@ int main(void)
 	tcase_add_test(t, a_socket_that_answers_is_not_replaced);
 	tcase_add_test(t, a_file_in_the_sockets_place_is_left_alone);
 	tcase_add_test(t, the_socket_is_for_its_owner_alone_and_goes_with_the_server);
-	tcase_add_test(t, a_client_of_another_user_is_refused);
+	if (geteuid() == 0) /* only root has a second user at hand */
+		tcase_add_test(t, a_client_of_another_user_is_refused);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
