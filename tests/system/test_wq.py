@@ -305,14 +305,25 @@ def test_json_says_all_that_the_result_says():
         assert server.wq("wait", "--json", lost, expect=121) == ""
 
 
+def has_inotify(pid):
+    """Does the process wait by inotify already?  Others of its descriptors come and go."""
+    directory = f"/proc/{pid}/fd"
+    for fd in os.listdir(directory):
+        try:
+            if "inotify" in os.readlink(os.path.join(directory, fd)):
+                return True
+        except FileNotFoundError:
+            pass
+    return False
+
+
 def test_interrupting_leaves_the_request_alone():
     server, play = scripted()
     with server:
         play.capacity(1)
         request = server.enqueue("n=1")
         in_state(server, request, "3-running")
-        inotify = lambda p: any("inotify" in os.readlink(f"/proc/{p.pid}/fd/{fd}")
-                                for fd in os.listdir(f"/proc/{p.pid}/fd"))
+        inotify = lambda p: has_inotify(p.pid)
         gone = make_id()
         for words in (["wait", "-t", "1h", request], ["wait", request, gone],
                       ["enqueue", "--wait", "n=2"]):
