@@ -92,6 +92,7 @@ def test_abort_while_requested_pending_running_complete():
         play.finish(third)
         until(lambda: server.where(third) == "4-complete", "complete")
         server.wq("abort", third)
+        until(lambda: server.where(third) is None, "result removed")
         server.wq("wait", third, expect=121)
 
         server.stop()
@@ -238,7 +239,7 @@ def test_a_killed_server_loses_nothing_and_runs_nothing_twice():
     with server:
         play.capacity(2)
         requests = [server.enqueue(f"n={i}") for i in range(4)]
-        running(server, requests[1])
+        until(lambda: len(play.started()) == 2, "two started")
         server.kill()
         server.start()
         for request in requests[:2]:  # policy fail: it may have run
