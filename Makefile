@@ -41,7 +41,7 @@ endif
 harden := $(if $(SAN),,-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
 san    := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-common -pthread \
-	-DWQ_VERSION='"$(VERSION)"' -Iinclude -Icore $(warnings) $(harden) $(san) $(CFLAGS)
+	-DWQ_VERSION='"$(VERSION)"' $(if $(FRAME_MINOR),-DWQ_FRAME_MINOR=$(FRAME_MINOR)) -Iinclude -Icore $(warnings) $(harden) $(san) $(CFLAGS)
 # GNU_UNIQUE and undefined symbols of a sanitizer run-time live in the executable, so -z defs
 # cannot hold there.
 SO_LDFLAGS := -shared $(if $(SAN),,-Wl,-z,defs)
@@ -57,7 +57,7 @@ include core/layers.mk
 
 # --- what there is ------------------------------------------------------------------------------
 core_src  := $(wildcard core/*/*.c)
-mains     := core/server/main.c core/cli/main.c
+mains     := core/server/main.c core/shepherd/main.c core/cli/main.c
 plugins   := $(notdir $(patsubst %/,%,$(wildcard plugins/*/)))
 -include $(wildcard plugins/*/plugin.mk)
 handler_src := $(wildcard plugins/thread-pool/handlers/*.c)
@@ -71,7 +71,7 @@ archive    = $(B)/lib/$(1).a
 unit_src  := $(wildcard tests/unit/*/test_*.c)
 units     := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(unit_src))
 
-programs  := $(B)/bin/wq-server $(B)/bin/wq
+programs  := $(B)/bin/wq-server $(B)/bin/wq-shepherd $(B)/bin/wq
 plugin_so := $(foreach p,$(plugins),$(B)/plugins/$(p).so) $(if $(handler_src),$(B)/plugins/handlers/standard.so)
 bad_so    := $(patsubst tests/plugin/bad/%.c,$(B)/tests/plugin/bad/%.so,$(bad_src))
 plugin_tests := $(patsubst tests/plugin/%.c,$(B)/tests/plugin/%,$(plugin_test_src))
@@ -120,6 +120,11 @@ $(B)/bin/wq-server: $(call obj,core/server/main.c) $(call archives,server)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $(call group,$^) $(call libs,server) $(ALL_LDFLAGS)
+
+$(B)/bin/wq-shepherd: $(call obj,core/shepherd/main.c) $(call archives,shepherd)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $(call group,$^) $(ALL_LDFLAGS)
 
 # wq is a client of libwq like any other, so it sees nothing of core but base.
 $(B)/bin/wq: $(call obj,core/cli/main.c) $(call archive,cli) $(call archive,base) $(B)/lib/libwq.so
@@ -197,7 +202,7 @@ I := install -D
 replaced := -e 's|/usr/local/lib/wq|$(PLUGINDIR)|g' -e 's|/usr/local/sbin|$(SBINDIR)|g'
 install: all ## install below $(DESTDIR)$(PREFIX)
 	$(I) -m 755 $(B)/bin/wq $(DESTDIR)$(BINDIR)/wq
-	$(I) -m 755 $(B)/bin/wq-server $(DESTDIR)$(SBINDIR)/wq-server
+	for p in wq-server wq-shepherd; do $(I) -m 755 $(B)/bin/$$p $(DESTDIR)$(SBINDIR)/$$p || exit 1; done
 	$(I) -m 755 $(B)/lib/libwq.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwq.so.$(SOVERSION)
 	ln -sf libwq.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwq.so
 	for h in include/wq/*.h; do $(I) -m 644 $$h $(DESTDIR)$(INCLUDEDIR)/wq/$${h##*/} || exit 1; done
@@ -218,12 +223,12 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/wq.pc
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/wq $(DESTDIR)$(SBINDIR)/wq-server
+	rm -f $(DESTDIR)$(BINDIR)/wq $(DESTDIR)$(SBINDIR)/wq-server $(DESTDIR)$(SBINDIR)/wq-shepherd
 	rm -f $(DESTDIR)$(LIBDIR)/libwq.so $(DESTDIR)$(LIBDIR)/libwq.so.$(SOVERSION)
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/wq.pc $(foreach m,$(manuals),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/wq $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(PREFIX)/share/doc/wq
 
-$(B)/tests/bench/floor: $(B)/obj/tests/bench/floor.o
+$(B)/tests/bench/floor $(B)/tests/bench/spawn: $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $< $(ALL_LDFLAGS)
 
@@ -233,6 +238,9 @@ $(B)/tests/bench/load: $(B)/obj/tests/bench/load.o $(B)/lib/libwq.so
 
 bench: all $(B)/tests/bench/floor $(B)/tests/bench/load ## compare with the floor that the file system sets; prints ratios
 	$(Q)tests/bench/run $(B)
+
+bench-commands: all $(B)/tests/bench/spawn ## compare with other runners of commands; prints ratios
+	$(Q)tests/bench/commands $(B)
 
 clean: ## remove everything built
 	rm -rf build
@@ -244,7 +252,7 @@ help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@printf '\n  variables: CC=clang  SAN=address,undefined | thread  WERROR=1  V=1  CFLAGS LDFLAGS\n  DESTDIR PREFIX BINDIR SBINDIR LIBDIR INCLUDEDIR MANDIR SYSCONFDIR PLUGINDIR\n'
 
-.PHONY: all units check quickstart deps clean format help install uninstall bench FORCE
+.PHONY: all units check quickstart deps clean format help install uninstall bench bench-commands FORCE
 
 -include $(patsubst %.c,$(B)/obj/%.d,$(core_src) $(wildcard plugins/*/*.c) $(handler_src) \
 	$(unit_src) $(plugin_test_src) $(bad_src) $(wildcard tests/support/*/*.c))

@@ -71,8 +71,8 @@ int client_parse_id(const char *id, struct reqid *ret, struct wq_err *err)
 const char *wq_state_name(int32_t state)
 {
 	static const char *const names[] = { "unknown", "requested", "pending", "running",
-		"complete", "gone" };
-	return state >= WQ_STATE_REQUESTED && state <= WQ_STATE_GONE ? names[state] : names[0];
+		"complete", "gone", "finished" };
+	return state >= WQ_STATE_REQUESTED && state <= WQ_STATE_FINISHED ? names[state] : names[0];
 }
 
 int client_find(const struct wq_client *c, struct reqid id)
@@ -158,6 +158,9 @@ static int encode(const struct wq_request *request, struct buf *ret, struct wq_e
 		rc = copy_text(req.label, sizeof req.label, request->label, "label", err);
 	if (rc < 0)
 		return rc;
+	if (request->run_limit_ns < 0)
+		return err_set(err, -EINVAL, "the run limit is negative");
+	req.run_limit_ns = request->run_limit_ns;
 	req.payload.ptr = request->payload ? request->payload : cbor_null;
 	req.payload.len = request->payload ? request->payload_len : sizeof cbor_null;
 	return request_encode(&req, ret, err);
@@ -200,8 +203,15 @@ int wq_abort(wq_client *c, const char *id, struct wq_err *err)
 
 int wq_ask(wq_client *c, const char *what, void **ret, size_t *ret_len, struct wq_err *err)
 {
+	return wq_ask_with(c, what, NULL, 0, ret, ret_len, err);
+}
+
+int wq_ask_with(wq_client *c, const char *what, const void *args, size_t args_len, void **ret,
+	size_t *ret_len, struct wq_err *err)
+{
+	struct wq_bytes given = { .ptr = args, .len = args ? args_len : 0 };
 	struct buf answer = { 0 };
-	int rc = control_ask(c->spool.root_fd, what, &answer, err);
+	int rc = control_ask(c->spool.root_fd, what, given, &answer, err);
 	if (rc < 0) {
 		buf_fini(&answer);
 		return rc;

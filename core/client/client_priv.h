@@ -47,5 +47,8 @@ int client_find(const struct wq_client *c, struct reqid id);
 size_t client_struct_size(uint32_t given, size_t first, size_t ours);
 #define CLIENT_SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 
-/* Read and check the result of `id`.  -ENOENT: there is none. */
-int client_read_result(struct wq_client *c, struct reqid id, wq_result **ret, struct wq_err *err);
+/* Read and check the result of `id` in 4.  -ENOENT: there is none. */
+int client_read_result(struct spool *sp, struct reqid id, wq_result **ret, struct wq_err *err);
+
+/* Has its result been collected, and is it still in the history? */
+bool client_is_finished(const struct wq_client *c, struct reqid id);

@@ -51,10 +51,10 @@ void wq_result_info(const wq_result *result, struct wq_result_info *ret)
 			CLIENT_SIZE_UP_TO(struct wq_result_info, running_ns), sizeof info));
 }
 
-static int read_checked(struct wq_client *c, struct reqid id, wq_result *r, struct wq_err *err)
+static int read_checked(struct spool *sp, struct reqid id, wq_result *r, struct wq_err *err)
 {
 	char name[REQID_SIZE];
-	int rc = read_result(&c->spool, id, CLIENT_FILE_MAX, &r->bytes, err);
+	int rc = read_result(sp, id, CLIENT_FILE_MAX, &r->bytes, err);
 	if (rc < 0)
 		return rc;
 	rc = result_decode(r->bytes.data, r->bytes.len, &r->result, err);
@@ -69,30 +69,15 @@ static int read_checked(struct wq_client *c, struct reqid id, wq_result *r, stru
 	return 0;
 }
 
-int client_read_result(struct wq_client *c, struct reqid id, wq_result **ret, struct wq_err *err)
+int client_read_result(struct spool *sp, struct reqid id, wq_result **ret, struct wq_err *err)
 {
 	wq_result *r = calloc(1, sizeof *r);
 	if (!r)
 		return err_set(err, -ENOMEM, "cannot read the result");
-	int rc = read_checked(c, id, r, err);
+	int rc = read_checked(sp, id, r, err);
 	if (rc < 0)
 		wq_result_free(r);
 	else
 		*ret = r;
 	return rc;
-}
-
-int wq_collect(wq_client *c, const char *id, struct wq_err *err)
-{
-	struct reqid reqid;
-	int rc = client_parse_id(id, &reqid, err);
-	if (rc < 0)
-		return rc;
-	rc = read_collect(&c->spool, reqid);
-	if (rc == -ENOENT)
-		return err_set(
-			err, -WQ_E_GONE, "the result of '%s' has been taken away already", id);
-	if (rc < 0)
-		return err_set(err, rc, "cannot take the result of '%s' away", id);
-	return 0;
 }

@@ -135,7 +135,8 @@ static void watch(struct wait *w, size_t i)
 
 static int read_it(struct wait *w, size_t i)
 {
-	return client_read_result(w->client, w->client->waited[i].reqid, &w->result, w->err);
+	return client_read_result(
+		&w->client->spool, w->client->waited[i].reqid, &w->result, w->err);
 }
 
 /*
@@ -167,6 +168,11 @@ static int find_result(struct wait *w, size_t i)
 	}
 	if (state != WQ_STATE_GONE)
 		return -EAGAIN;
+	if (client_is_finished(w->client, at->reqid))
+		return err_set(w->err, -WQ_E_GONE,
+			"'%s' is finished, and its result has been taken away already; the history "
+			"has it",
+			at->id);
 	return err_set(w->err, -WQ_E_GONE,
 		"'%s' is gone: aborted, taken away by somebody else, or never there", at->id);
 }

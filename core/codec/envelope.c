@@ -62,22 +62,7 @@ static int check_text(const struct field *field, const char *text, size_t len, s
 	return 0;
 }
 
-int envelope_validate(const struct format *format, const void *obj, struct wq_err *err)
-{
-	for (size_t i = 0; i < format->n_fields; i++) {
-		const struct field *field = &format->fields[i];
-		if (field->type != FIELD_TEXT)
-			continue;
-		const char *text = (const char *)obj + field->offset;
-		size_t len = strnlen(text, field->size);
-		int rc = len || field->required ? check_text(field, text, len, err) : 0;
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-/* ---- encode ---------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /* Members are read by memcpy: the table knows a type's size, not its alignment. */
 static int64_t get_number(const struct field *field, const void *obj)
@@ -103,6 +88,36 @@ static int64_t get_number(const struct field *field, const void *obj)
 		return i64;
 	}
 }
+
+static int not_positive(const struct field *field, struct wq_err *err)
+{
+	return err_set_name(err, -WQ_E_FORMAT, "bad-value",
+		"'%s' must be a number of 1 to %jd; leave it out where there is none", field->key,
+		(intmax_t)INT64_MAX);
+}
+
+static int check_field(const struct field *field, const void *obj, struct wq_err *err)
+{
+	if (field->type == FIELD_POSITIVE)
+		return get_number(field, obj) < 0 ? not_positive(field, err) : 0;
+	if (field->type != FIELD_TEXT)
+		return 0;
+	const char *text = (const char *)obj + field->offset;
+	size_t len = strnlen(text, field->size);
+	return len || field->required ? check_text(field, text, len, err) : 0;
+}
+
+int envelope_validate(const struct format *format, const void *obj, struct wq_err *err)
+{
+	for (size_t i = 0; i < format->n_fields; i++) {
+		int rc = check_field(&format->fields[i], obj, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- encode ---------------------------------------------------------------------------------- */
 
 static const char *get_word(const struct field *field, const void *obj)
 {
@@ -342,6 +357,8 @@ static int decode_number(
 		return bad_type(field, "a whole number", value, err);
 	uint64_t u = cbor_get_int(value);
 	bool negative = cbor_isa_negint(value);
+	if (field->type == FIELD_POSITIVE && (negative || u == 0 || u > INT64_MAX))
+		return not_positive(field, err);
 	bool is_signed = field->type == FIELD_INT32 || field->type == FIELD_INT64;
 	bool narrow = field->type == FIELD_INT32 || field->type == FIELD_UINT32;
 	uint64_t max = (narrow ? UINT32_MAX : UINT64_MAX) >> (is_signed ? 1 : 0);

@@ -35,6 +35,7 @@ enum field_type {
 	FIELD_UINT32,
 	FIELD_INT64,
 	FIELD_UINT64,
+	FIELD_POSITIVE, /* int64_t, 1 or more; what 0 means is said by leaving it out */
 };
 
 struct field {
@@ -58,7 +59,7 @@ struct format {
 	size_t n_fields;
 };
 
-/* Do the texts of `obj` keep the rules of the table?  0, or -WQ_E_FORMAT "bad-value". */
+/* Do texts and numbers of `obj` keep the rules of the table?  0, or -WQ_E_FORMAT "bad-value". */
 int envelope_validate(const struct format *format, const void *obj, struct wq_err *err);
 
 /*

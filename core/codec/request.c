@@ -21,6 +21,9 @@ static const struct field fields[] = {
 	TEXT("key", key, envelope_is_line, ENVELOPE_LINE_RULE),
 	TEXT("label", label, envelope_is_line, ENVELOPE_LINE_RULE),
 	{ .key = "wq-request", .type = FIELD_VERSION },
+	{ .key = "run-limit-ns",
+		.type = FIELD_POSITIVE,
+		.offset = offsetof(struct request, run_limit_ns) },
 	TEXT("task-manager", task_manager, envelope_is_task_manager, ENVELOPE_TASK_MANAGER_RULE),
 };
 

@@ -32,6 +32,7 @@ void config_fini(struct config *c)
 		settings_fini(&options);
 		free(c->tms[i].name);
 		free(c->tms[i].plugin);
+		free(c->tms[i].keep_work);
 	}
 	for (char **p = c->plugin_path; p && *p; p++)
 		free(*p);
@@ -101,6 +102,9 @@ static int take_top(struct reading *r, const struct wq_value *v)
 	c->drain_limit_ns = v[TOP_DRAIN_LIMIT].u.i;
 	c->request_limit = v[TOP_REQUEST_LIMIT].u.i;
 	c->result_limit = v[TOP_RESULT_LIMIT].u.i;
+	c->keep_finished = v[TOP_KEEP_FINISHED].u.i;
+	c->keep_finished_for_ns = v[TOP_KEEP_FINISHED_FOR].u.i;
+	c->shepherd_linger_ns = v[TOP_SHEPHERD_LINGER].u.i;
 	c->spool = strdup(v[TOP_SPOOL].u.s);
 	c->on_start = strdup(v[TOP_ON_START].u.s);
 	c->durability = strdup(v[TOP_DURABILITY].u.s);
@@ -201,7 +205,9 @@ static int check_tm(struct reading *r, size_t index)
 	at.key = config_tm_options[TM_PLUGIN].name;
 	at.value = plugin;
 	tm->max_running = values.values[TM_MAX_RUNNING].u.i;
-	rc = take_plugin(r, plugin, &at, tm);
+	tm->run_limit_ns = values.values[TM_RUN_LIMIT].u.i;
+	tm->keep_work = strdup(values.values[TM_KEEP_WORK].u.s);
+	rc = tm->keep_work ? take_plugin(r, plugin, &at, tm) : -ENOMEM;
 	options_fini(&values);
 	return rc;
 }

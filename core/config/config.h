@@ -12,6 +12,8 @@ struct config_tm {
 	char *name;   /* [a-z][a-z0-9-]*, at most 32 bytes */
 	char *plugin; /* a name, looked up in plugin-path; or a path, absolute by now */
 	int64_t max_running;
+	int64_t run_limit_ns; /* "run-limit"; 0: none */
+	char *keep_work;      /* "finished", "failed", "never" */
 	struct setting *options;
 	size_t n_options;
 	int line;
@@ -28,6 +30,8 @@ struct config {
 	char *log_level;            /* "err" ... "debug" */
 	int64_t heartbeat_interval_ns, sample_interval_ns, safety_interval_ns, drain_limit_ns;
 	int64_t request_limit, result_limit; /* bytes */
+	int64_t keep_finished;               /* results in the history; 0: none */
+	int64_t keep_finished_for_ns, shepherd_linger_ns;
 	struct config_tm *tms;
 	size_t n_tms;
 };

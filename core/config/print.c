@@ -51,6 +51,11 @@ static void print_size(enum top_option o, int64_t bytes, FILE *out)
 	fprintf(out, "%s = %s\n", config_top_options[o].name, quantity_format_size(bytes, text));
 }
 
+static void print_number(enum top_option o, int64_t number, FILE *out)
+{
+	fprintf(out, "%s = %" PRId64 "\n", config_top_options[o].name, number);
+}
+
 static void print_plugin_path(const struct config *c, FILE *out)
 {
 	char *text = NULL;
@@ -67,11 +72,17 @@ static void print_plugin_path(const struct config *c, FILE *out)
 
 static void print_tm(const struct config_tm *tm, FILE *out)
 {
+	char limit[32];
 	fprintf(out, "\ntask-manager \"%s\" {\n\t%s = ", tm->name,
 		config_tm_options[TM_PLUGIN].name);
 	print_text(tm->plugin, out);
 	fprintf(out, "\n\t%s = %" PRId64 "\n", config_tm_options[TM_MAX_RUNNING].name,
 		tm->max_running);
+	fprintf(out, "\t%s = %s\n", config_tm_options[TM_RUN_LIMIT].name,
+		quantity_format_duration(tm->run_limit_ns, limit));
+	fprintf(out, "\t%s = ", config_tm_options[TM_KEEP_WORK].name);
+	print_text(tm->keep_work, out);
+	fputc('\n', out);
 	if (tm->n_options > 0) {
 		fputs("\toptions {\n", out);
 		for (size_t i = 0; i < tm->n_options; i++) {
@@ -100,6 +111,9 @@ void config_print(const struct config *c, FILE *out)
 	print_duration(TOP_DRAIN_LIMIT, c->drain_limit_ns, out);
 	print_size(TOP_REQUEST_LIMIT, c->request_limit, out);
 	print_size(TOP_RESULT_LIMIT, c->result_limit, out);
+	print_number(TOP_KEEP_FINISHED, c->keep_finished, out);
+	print_duration(TOP_KEEP_FINISHED_FOR, c->keep_finished_for_ns, out);
+	print_duration(TOP_SHEPHERD_LINGER, c->shepherd_linger_ns, out);
 	for (size_t i = 0; i < c->n_tms; i++)
 		print_tm(&c->tms[i], out);
 }

@@ -68,6 +68,21 @@ const struct wq_option config_top_options[] = {
 		.min = 1 << 10,
 		.max = 16 << 20,
 		.type = WQ_T_SIZE },
+	[TOP_KEEP_FINISHED] = { .name = "keep-finished",
+		.help = "How many results stay in the history after they were collected; 0 is none",
+		.def = "1000",
+		.min = 0,
+		.max = 1000000,
+		.type = WQ_T_INT },
+	[TOP_KEEP_FINISHED_FOR] = { .name = "keep-finished-for",
+		.help = "Older requests leave the history, however few there are; 0s is never",
+		.def = "7d",
+		.type = WQ_T_DURATION },
+	[TOP_SHEPHERD_LINGER] = { .name = "shepherd-linger",
+		.help = "How long the process that runs commands stays when there is no server and "
+			"nothing is running",
+		.def = "60s",
+		.type = WQ_T_DURATION },
 };
 const size_t config_n_top_options = TOP_MAX;
 _Static_assert(sizeof config_top_options / sizeof *config_top_options == TOP_MAX, "top options");
@@ -83,6 +98,17 @@ const struct wq_option config_tm_options[] = {
 		.min = 1,
 		.max = 100000,
 		.type = WQ_T_INT },
+	[TM_RUN_LIMIT] = { .name = "run-limit",
+		.help = "How long a task may run before it is ended as failed; 0s is without limit",
+		.def = "0s",
+		.type = WQ_T_DURATION },
+	[TM_KEEP_WORK] = { .name = "keep-work",
+		.help = "Whose work directory, output included, stays after the end: of every task "
+			"that is finished, as long as its result is kept; only where it failed; or "
+			"never",
+		.def = "finished",
+		.choices = "finished|failed|never",
+		.type = WQ_T_CHOICE },
 };
 const size_t config_n_tm_options = TM_MAX;
 _Static_assert(sizeof config_tm_options / sizeof *config_tm_options == TM_MAX, "section options");

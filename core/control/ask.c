@@ -2,10 +2,10 @@
 /* The client's end of the control protocol. */
 #include "control/control.h"
 
+#include "base/address.h"
 #include "base/err.h"
 #include "base/fdio.h"
 #include "base/time.h"
-#include "control/address.h"
 #include "control/message.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ static int check_peer(int fd, int dir_fd, struct wq_err *err)
 static int connect_to(int dir_fd, int *ret, struct wq_err *err)
 {
 	struct sockaddr_un address;
-	int rc = address_make(&address, dir_fd);
+	int rc = address_make(&address, dir_fd, CONTROL_NAME);
 	if (rc < 0)
 		return err_set(err, rc, "cannot reach '%s'", CONTROL_NAME);
 	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -109,11 +109,11 @@ static int receive(int fd, int64_t deadline_ns, struct buf *message, struct wq_e
 	return 0;
 }
 
-static int converse(
-	int fd, const char *what, struct buf *message, struct buf *ret, struct wq_err *err)
+static int converse(int fd, const char *what, struct wq_bytes args, struct buf *message,
+	struct buf *ret, struct wq_err *err)
 {
 	int64_t deadline = time_after(time_mono_ns(), CONTROL_TIMEOUT_S * NS_PER_S);
-	if (message_put_ask(message, what) < 0)
+	if (message_put_ask(message, what, args) < 0)
 		return err_set(err, -ENOMEM, "cannot ask the server");
 	if (message->len > CONTROL_ASK_MAX)
 		return err_set(err, -WQ_E_LIMIT, "the question is too long");
@@ -133,14 +133,17 @@ static int converse(
 	return rc;
 }
 
-int control_ask(int dir_fd, const char *what, struct buf *ret, struct wq_err *err)
+int control_ask(
+	int dir_fd, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err)
 {
 	auto_close int fd = -1;
-	int rc = connect_to(dir_fd, &fd, err);
+	int rc = message_check_args(args, err);
+	if (rc == 0)
+		rc = connect_to(dir_fd, &fd, err);
 	if (rc < 0)
 		return rc;
 	struct buf message = { 0 };
-	rc = converse(fd, what, &message, ret, err);
+	rc = converse(fd, what, args, &message, ret, err);
 	buf_fini(&message);
 	return rc;
 }

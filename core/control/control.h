@@ -2,14 +2,17 @@
 /*
  * control: the questions that only a running server can answer, over wq.sock.
  *
- * SOCK_SEQPACKET, one CBOR map a message.  Ask: { "wq-control": 1, "ask": "status" }.  Answer:
- * { "wq-control": 1, "answer": { ... } } or { "wq-control": 1, "error": name, "text": sentence }.
+ * SOCK_SEQPACKET, one CBOR map a message.  Ask: { "wq-control": 1, "ask": "set", "args": {...} },
+ * where args may be absent.  Answer: { "wq-control": 1, "answer": { ... } } or
+ * { "wq-control": 1, "error": name, "text": sentence }.
  * Both ends check the peer's credentials: the server answers its own uid and root.  It decides
  * nothing: what an answer holds is the handler's matter.  docs/wq-control.cddl.
  */
 #pragma once
 
 #include <stddef.h>
+
+#include <wq/plugin.h> /* struct wq_bytes */
 
 #include "base/buf.h"
 #include "loop/loop.h"
@@ -31,8 +34,10 @@ enum {
 /*
  * Append the answer, one CBOR item of at most CONTROL_ANSWER_MAX bytes, to `ret`.  A failure
  * becomes an error answer: err->name, or where that is empty the name of the code, and err->text.
+ * `args`: the arguments, one well-formed CBOR map; len 0 where there are none.  Borrowed.
  */
-typedef int control_fn(void *arg, const char *what, struct buf *ret, struct wq_err *err);
+typedef int control_fn(
+	void *arg, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err);
 
 /*
  * Serve in the directory `dir_fd`, replacing a dead socket (the caller holds the lock).
@@ -49,11 +54,14 @@ void control_close(struct control *c);
 
 /*
  * The client's end: ask one question, append the answer item to `ret`.  `dir_fd` may be O_PATH.
+ * `args` is one CBOR map, or len 0 for none.
  *   -WQ_E_GONE      nobody listens
  *   -WQ_E_REFUSED   the server's own name and sentence
  *   -WQ_E_TIMEOUT   after CONTROL_TIMEOUT_S
- *   -WQ_E_FORMAT, -WQ_E_UNSUPPORTED  what came back is no answer, or of another version
+ *   -WQ_E_FORMAT, -WQ_E_UNSUPPORTED  what came back is no answer, or of another version; or
+ *                   `args` is no map
  *   -EPERM          the listener is neither root nor the owner of the directory
  *   -EINTR, -errno
  */
-int control_ask(int dir_fd, const char *what, struct buf *ret, struct wq_err *err);
+int control_ask(
+	int dir_fd, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err);

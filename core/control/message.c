@@ -22,13 +22,43 @@ static void put_version(struct wq_cbor_out *out)
 	wq_cbor_put_uint(out, CONTROL_VERSION);
 }
 
-int message_put_ask(struct buf *ret, const char *what)
+static bool is_map(const struct wq_cbor_in *in)
+{
+	struct wq_cbor_in at = *in;
+	struct wq_cbor_item item;
+	return wq_cbor_next(&at, &item) == 1 && item.type == WQ_CBOR_MAP;
+}
+
+int message_check_args(struct wq_bytes args, struct wq_err *err)
+{
+	/* One level of the message is the map around them. */
+	struct wq_cbor_limits limits = { .max_depth = MESSAGE_DEPTH_MAX - 1 };
+	struct wq_cbor_in in;
+	size_t used = 0;
+	if (args.len == 0)
+		return 0;
+	if (wq_cbor_check(args.ptr, args.len, &limits, &used, err) < 0) {
+		err_prefix(err, "the arguments of the question");
+		return -WQ_E_FORMAT;
+	}
+	wq_cbor_in_init(&in, args.ptr, args.len);
+	if (used != args.len || !is_map(&in))
+		return err_set_name(err, -WQ_E_FORMAT, "bad-value",
+			"the arguments of the question must be one map");
+	return 0;
+}
+
+int message_put_ask(struct buf *ret, const char *what, struct wq_bytes args)
 {
 	struct wq_cbor_out out;
 	wq_cbor_out_init(&out);
-	wq_cbor_put_map(&out, 2);
+	wq_cbor_put_map(&out, args.len ? 3 : 2);
 	wq_cbor_put_text(&out, "ask");
 	wq_cbor_put_text(&out, what);
+	if (args.len) {
+		wq_cbor_put_text(&out, "args");
+		wq_cbor_put_raw(&out, args.ptr, args.len);
+	}
 	put_version(&out);
 	return finish(&out, ret);
 }
@@ -82,8 +112,22 @@ static int check(const void *bytes, size_t len, const char *called, struct wq_er
 	return 0;
 }
 
-int message_get_ask(
-	const void *bytes, size_t len, char ret_what[MESSAGE_WHAT_MAX + 1], struct wq_err *err)
+/* All of the question is well-formed by now. */
+static int get_args(const void *bytes, size_t len, struct wq_bytes *ret, struct wq_err *err)
+{
+	struct wq_cbor_in in;
+	*ret = (struct wq_bytes){ 0 };
+	if (wq_cbor_map_find(bytes, len, "args", &in) != 1)
+		return 0;
+	if (!is_map(&in))
+		return err_set_name(err, -WQ_E_FORMAT, "bad-value", "'args' must be a map");
+	ret->ptr = in.p;
+	ret->len = (size_t)(in.end - in.p);
+	return 0;
+}
+
+int message_get_ask(const void *bytes, size_t len, char ret_what[MESSAGE_WHAT_MAX + 1],
+	struct wq_bytes *ret_args, struct wq_err *err)
 {
 	int rc = check(bytes, len, "the question", err);
 	if (rc < 0)
@@ -96,6 +140,9 @@ int message_get_ask(
 	if (what_len == 0 || what_len > MESSAGE_WHAT_MAX || memchr(what, '\0', what_len))
 		return err_set_name(err, -WQ_E_FORMAT, "bad-value",
 			"'ask' must be 1 to %d bytes without NUL", MESSAGE_WHAT_MAX);
+	rc = get_args(bytes, len, ret_args, err);
+	if (rc < 0)
+		return rc;
 	memcpy(ret_what, what, what_len);
 	ret_what[what_len] = '\0';
 	return 0;

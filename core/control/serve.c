@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The server's end of the control protocol. */
+#include "control/control.h"
+
+#include "base/address.h"
 #include "base/err.h"
 #include "base/fdio.h"
 #include "base/time.h"
-#include "control/address.h"
-#include "control/control.h"
 #include "control/message.h"
 
 #include <errno.h>
@@ -68,11 +69,12 @@ static void send_error(struct connection *c, const char *name, const char *text)
 		send_message(c);
 }
 
-static int answer(struct control *control, const char *what, struct wq_err *err)
+static int answer(
+	struct control *control, const char *what, struct wq_bytes args, struct wq_err *err)
 {
 	buf_clear(&control->answer);
 	buf_clear(&control->message);
-	int rc = control->fn(control->arg, what, &control->answer, err);
+	int rc = control->fn(control->arg, what, args, &control->answer, err);
 	if (rc < 0)
 		return rc;
 	if (control->answer.len > CONTROL_ANSWER_MAX)
@@ -103,15 +105,16 @@ static void on_connection(void *arg, uint32_t events)
 	}
 	c->last = ++c->control->turn;
 	struct wq_err err = { 0 };
+	struct wq_bytes args = { 0 };
 	char what[MESSAGE_WHAT_MAX + 1];
 	int rc;
 	if ((size_t)n > sizeof bytes)
 		rc = err_set_name(&err, -WQ_E_LIMIT, "too-big",
 			"the question is %zd bytes, more than %d", n, CONTROL_ASK_MAX);
 	else
-		rc = message_get_ask(bytes, (size_t)n, what, &err);
+		rc = message_get_ask(bytes, (size_t)n, what, &args, &err);
 	if (rc == 0)
-		rc = answer(c->control, what, &err);
+		rc = answer(c->control, what, args, &err);
 	if (rc == 0)
 		send_message(c);
 	else
@@ -217,7 +220,7 @@ static int bind_name(struct control *c, struct wq_err *err)
 {
 	struct sockaddr_un address;
 	struct stat st;
-	int rc = address_make(&address, c->dir_fd);
+	int rc = address_make(&address, c->dir_fd, CONTROL_NAME);
 	if (rc < 0)
 		return err_set(err, rc, "cannot serve '%s'", CONTROL_NAME);
 	c->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -5,6 +5,23 @@
 
 #include <stdbool.h>
 
+static void print_capabilities(uint32_t caps, FILE *out)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} known[] = {
+		{ WQ_CAP_WAKES, "wakes" },
+		{ WQ_CAP_WORK_DIR, "work-dir" },
+		{ WQ_CAP_CHILDREN, "children" },
+	};
+	fputs("capabilities: ", out);
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (caps & known[i].bit)
+			fprintf(out, " %s", known[i].name);
+	fputs(caps ? "\n" : " none\n", out);
+}
+
 static void print_operations(const struct wq_plugin *d, FILE *out)
 {
 	const struct {
@@ -19,6 +36,9 @@ static void print_operations(const struct wq_plugin *d, FILE *out)
 		{ "on_ready", d->on_ready != NULL },
 		{ "tick", d->tick != NULL },
 		{ "ack", d->ack != NULL },
+		{ "on_child", d->on_child != NULL },
+		{ "recover", d->recover != NULL },
+		{ "recover_end", d->recover_end != NULL },
 	};
 	fputs("operations:    start_task reap terminate has_capacity", out);
 	for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
@@ -35,7 +55,7 @@ void plugin_describe(const struct plugin *p, FILE *out)
 	fprintf(out, "file:          %s\n", p->path);
 	fprintf(out, "plugin ABI:    %u.%u (this server: %u.%u)\n", d->abi_major, d->abi_minor,
 		WQ_ABI_MAJOR, WQ_ABI_MINOR);
-	fprintf(out, "capabilities:  %s\n", d->caps & WQ_CAP_WAKES ? "wakes" : "none");
+	print_capabilities(d->caps, out);
 	print_operations(d, out);
 	fprintf(out, "state:         %u bytes, and %u a task\n", d->self_size, d->task_size);
 	if (d->n_options == 0) {

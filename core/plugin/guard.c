@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ static const struct {
 	[INSTANCE_STRIKE_BAD_RESULT] = { "bad-result", true },
 	[INSTANCE_STRIKE_THREAD] = { "wrong-thread", true },
 	[INSTANCE_STRIKE_WATCH] = { "bad-watch", true },
+	[INSTANCE_STRIKE_CHILD] = { "bad-child", true },
 	[INSTANCE_STRIKE_LEFTOVER] = { "leftover", true },
 };
 
@@ -124,4 +126,45 @@ bool guard_is_error_name(const char *name, size_t max)
 {
 	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-");
 	return len > 0 && len <= max && name[len] == '\0';
+}
+
+/* ---- what plugins say ------------------------------------------------------------------------ */
+
+void guard_clean_err(struct wq_err *said, const char *fallback)
+{
+	said->name[sizeof said->name - 1] = '\0';
+	said->text[sizeof said->text - 1] = '\0';
+	if (said->name[0] && !guard_is_error_name(said->name, sizeof said->name - 1))
+		snprintf(said->name, sizeof said->name, "plugin-error");
+	utf8_clean(said->text);
+	if (!said->text[0])
+		snprintf(said->text, sizeof said->text, "%s", fallback);
+}
+
+int guard_fault(
+	struct instance *i, const char *op, int32_t rc, struct wq_err *said, struct wq_err *err)
+{
+	char fallback[64];
+	snprintf(fallback, sizeof fallback, "answered %d%s%s%s", rc, rc < 0 ? " (" : "",
+		rc < 0 ? err_code_name(rc) : "", rc < 0 ? ")" : "");
+	guard_clean_err(said, fallback);
+	if (rc >= 0) {
+		guard_strike(i, INSTANCE_STRIKE_UNKNOWN_ANSWER, op,
+			"answered %d, which means nothing", rc);
+		rc = -WQ_E_FAULT;
+	} else {
+		guard_strike(i, INSTANCE_STRIKE_FAULT, op, "%s", said->text);
+	}
+	/* Its text may already contain that of an errno, so no second one is wanted. */
+	err_set_name(err, -WQ_E_FAULT, said->name, "task manager '%s' (plugin '%s'): %s: %s",
+		i->name, i->plugin->desc.name, op, said->text);
+	if (err)
+		err->code = rc;
+	return rc;
+}
+
+struct wq_err *guard_empty_err(struct wq_err *e)
+{
+	*e = (struct wq_err){ .struct_size = sizeof *e };
+	return e;
 }

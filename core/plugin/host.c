@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plugin/instance_priv.h"
 
+#include "base/err.h"
 #include "base/time.h"
 #include "base/utf8.h"
+#include "plugin/children.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 
 enum {
 	LOG_LINES_A_SECOND = 100,
+	HANDLE_MAX_BYTES = 4096,
 	WATCH_EVENTS = WQ_READABLE | WQ_WRITABLE,
 };
 
@@ -250,6 +253,82 @@ static void service_unwatch(wq_host_ctx *ctx, uint64_t watch)
 		drop_watch(i, w);
 }
 
+/* ---- children -------------------------------------------------------------------------------- */
+
+void instance_child_ended(
+	struct instance *i, uint64_t child, wq_tid tid, const struct wq_child_end *end)
+{
+	if (i->state != INSTANCE_STARTED && i->state != INSTANCE_STOPPED)
+		return;
+	guard_enter(i, "on_child");
+	i->plugin->desc.on_child(i->self, child, tid, end);
+	guard_leave(i);
+	i->events.touched(i->events.arg, i);
+}
+
+/* May it be called now, by this plugin, here?  0, or the refusal; what the plugin did is a strike. */
+static int check_child_service(struct instance *i, const char *service, struct wq_err *err)
+{
+	const char *wrong = NULL;
+	if (!is_on_loop(i, service))
+		return err_set(err, -WQ_E_THREAD, "%s: called from another thread", service);
+	if (!(i->plugin->desc.caps & WQ_CAP_CHILDREN))
+		wrong = "called without the capability WQ_CAP_CHILDREN";
+	else if (i->op && strcmp(i->op, "recover") == 0)
+		wrong = "called inside recover, which starts nothing";
+	if (wrong) {
+		guard_strike(i, INSTANCE_STRIKE_CHILD, service, "%s", wrong);
+		return err_set(err, -WQ_E_STATE, "%s: %s", service, wrong);
+	}
+	if (!i->children)
+		return err_set(err, -WQ_E_UNSUPPORTED, "%s: this server runs no children", service);
+	return 0;
+}
+
+static int32_t service_spawn(
+	wq_host_ctx *ctx, const struct wq_spawn *spawn, uint64_t *ret_child, struct wq_err *err)
+{
+	struct instance *i = ctx->instance;
+	uint64_t child = 0;
+	int rc = check_child_service(i, "spawn", err);
+	if (rc < 0)
+		return rc;
+	const struct plugin_task *t = task_table_find(&i->tasks, spawn->tid);
+	if (!t)
+		return err_set(err, -WQ_E_UNKNOWN, "spawn: there is no task %llu",
+			(unsigned long long)spawn->tid);
+	rc = children_spawn(i->children, i, i->name, &t->info, spawn, &child, err);
+	if (rc == WQ_BUSY)
+		i->spawn_was_busy = true;
+	if (rc == WQ_OK && ret_child)
+		*ret_child = child;
+	return rc;
+}
+
+static int32_t service_end_child(wq_host_ctx *ctx, uint64_t child, uint32_t how, uint32_t grace_ms)
+{
+	struct instance *i = ctx->instance;
+	int rc = check_child_service(i, "end_child", NULL);
+	return rc < 0 ? rc : children_end(i->children, i, child, how, grace_ms);
+}
+
+static int32_t service_save_handle(wq_host_ctx *ctx, wq_tid tid, const void *bytes, size_t len)
+{
+	struct instance *i = ctx->instance;
+	if (!is_on_loop(i, "save_handle"))
+		return -WQ_E_THREAD;
+	if (!i->events.save_handle)
+		return -WQ_E_UNSUPPORTED;
+	const struct plugin_task *t = task_table_find(&i->tasks, tid);
+	if (!t)
+		return -WQ_E_UNKNOWN;
+	if (len > HANDLE_MAX_BYTES)
+		return -WQ_E_LIMIT;
+	if (len > 0 && !bytes)
+		return -EINVAL;
+	return i->events.save_handle(i->events.arg, i, t->info.id, t->info.attempt, bytes, len);
+}
+
 /* ---- making ---------------------------------------------------------------------------------- */
 
 int host_init(struct instance *i)
@@ -268,6 +347,9 @@ int host_init(struct instance *i)
 		.watch = service_watch,
 		.rewatch = service_rewatch,
 		.unwatch = service_unwatch,
+		.spawn = service_spawn,
+		.end_child = service_end_child,
+		.save_handle = service_save_handle,
 	};
 	i->wakefd = -1;
 	if (!i->loop)

@@ -15,6 +15,7 @@
 #include "loop/loop.h"
 #include "plugin/plugin.h"
 
+struct children;
 struct instance;
 
 enum {
@@ -33,6 +34,7 @@ enum instance_strike {
 	INSTANCE_STRIKE_BAD_RESULT,     /* reap: not well-formed, or too large */
 	INSTANCE_STRIKE_THREAD,         /* a service for the loop, called from another thread */
 	INSTANCE_STRIKE_WATCH,          /* unknown watch, too early, or nobody to call */
+	INSTANCE_STRIKE_CHILD,          /* spawn: without the capability, or nobody to call */
 	INSTANCE_STRIKE_LEFTOVER,       /* destroy left something behind */
 	INSTANCE_STRIKE_MAX
 };
@@ -49,17 +51,27 @@ struct instance_events {
 	 * clean line, and does not name the task manager.
 	 */
 	void (*log)(void *arg, struct instance *i, int level, const char *id, const char *text);
+	/* Keep the handle of a running task.  0 or -errno.  NULL: it cannot be kept. */
+	int (*save_handle)(void *arg, struct instance *i, const char *id, uint32_t attempt,
+		const void *bytes, size_t len);
+};
+
+/* What an instance is given by those around it. */
+struct instance_host {
+	struct loop *loop; /* NULL: for --check; the instance cannot be started */
+	size_t result_limit;
+	struct children *children; /* NULL: spawn is not to be had */
+	struct instance_events events;
 };
 
 /*
  * Make an instance: state allocated, create called with `values` (borrowed until instance_free;
- * NULL where the plugin has no options).  The thread that calls is the loop's from then on.
- * `loop` NULL: for --check; it cannot be started.  Failures name the plugin and carry its sentence;
- * those of all other functions name the task manager as well.
+ * NULL where the plugin has no options).  `host` is copied.  The thread that calls is the loop's from
+ * then on.  Failures name the plugin and carry its sentence; those of all other functions name the
+ * task manager as well.
  */
 int instance_new(struct instance **ret, const struct plugin *p, const char *name,
-	const struct option_values *values, struct loop *loop, size_t result_limit,
-	const struct instance_events *events, struct wq_err *err);
+	const struct option_values *values, const struct instance_host *host, struct wq_err *err);
 int instance_start(struct instance *i, struct wq_err *err);
 int instance_stop(struct instance *i, uint32_t how); /* WQ_STOP_... */
 void instance_free(struct instance *i);              /* calls destroy */
@@ -74,8 +86,29 @@ struct instance_task {
 	const char *id, *name, *key, *label;
 	struct wq_bytes request;
 	uint32_t attempt;
-	uint32_t ref; /* the caller's, see instance_reaped_ref */
+	uint32_t ref;           /* the caller's, see instance_reaped_ref */
+	uint32_t uid;           /* of the request's owner */
+	const char *work_dir;   /* with WQ_CAP_WORK_DIR, else NULL */
+	struct wq_bytes handle; /* instance_recover only */
 };
+
+/* Has it `recover`: can its tasks outlive the server? */
+bool instance_can_recover(const struct instance *i);
+
+/*
+ * After instance_start, before instance_recover_end, and with children when those are up: what became
+ * of a task of an earlier server?  WQ_ADOPTED: it is as if instance_start_task had answered WQ_OK,
+ * with its number in `ret_tid`; its children are its own again.  WQ_NEVER_BEGAN, WQ_ENDED, or all
+ * else (a fault too): it cannot be known.
+ */
+int instance_recover(
+	struct instance *i, const struct instance_task *task, wq_tid *ret_tid, struct wq_err *err);
+/* That was all of them.  An instance that can recover starts nothing, and has no capacity, before. */
+void instance_recover_end(struct instance *i);
+
+/* For children.h: a child of one of its tasks has ended.  Calls on_child, then `touched`. */
+void instance_child_ended(
+	struct instance *i, uint64_t child, wq_tid tid, const struct wq_child_end *end);
 
 /* WQ_OK, WQ_REJECT (err says why).  WQ_OK where the plugin has no validate. */
 int instance_validate(struct instance *i, const struct instance_task *task, struct wq_err *err);

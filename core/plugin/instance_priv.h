@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * plugin/instance_priv: the inside of an instance, shared by instance.c (life cycle, operations),
- * guard.c (checks and strikes) and host.c (services).
+ * outcome.c (what reap gives back), recover.c (what outlives a server), guard.c (checks and strikes)
+ * and host.c (services).  children.c touches what waits for it.
  */
 #pragma once
 
@@ -48,6 +49,7 @@ struct instance {
 	char *name;
 	struct loop *loop;
 	size_t result_limit;
+	struct children *children; /* NULL: none are to be had */
 	struct instance_events events;
 	pthread_t thread; /* the loop's */
 	enum instance_state state;
@@ -64,7 +66,11 @@ struct instance {
 	struct plugin_task *reaped; /* its state may hold what the last outcome points at */
 	wq_tid recent[RECENT_MAX];
 	size_t n_recent;
-	int32_t promised; /* starts that the last has_capacity still covers */
+	int32_t promised;    /* starts that the last has_capacity still covers */
+	bool is_recovering;  /* instance_recover_end is still to come */
+	bool spawn_was_busy; /* in the start_task that we are inside of */
+	bool waits_for_room; /* children.c's, with room_link */
+	TAILQ_ENTRY(instance) room_link;
 	LIST_HEAD(, plugin_watch) watches;
 	uint64_t last_watch;
 	struct loop_timer *ticker;
@@ -88,6 +94,13 @@ struct instance {
 /* Call tick in the next round of the loop, where the plugin has one. */
 void instance_tick_soon(struct instance *i);
 
+/* A task of `task` in the table, with a number; NULL: no memory. */
+struct plugin_task *instance_add_task(struct instance *i, const struct instance_task *task);
+/* Out of the table, and its children are ended.  It is the caller's to free. */
+void instance_remove_task(struct instance *i, struct plugin_task *t);
+/* Has the plugin said that it spawns, and can it here? */
+bool instance_may_spawn(const struct instance *i);
+
 /* ---- guard ----------------------------------------------------------------------------------- */
 
 /* Around each operation: right thread, never nested, time taken. */
@@ -98,6 +111,14 @@ bool guard_is_loop_thread(const struct instance *i);
 /* Count a breach and say so.  [any-thread] */
 void guard_strike(struct instance *i, enum instance_strike kind, const char *op, const char *fmt,
 	...) __attribute__((format(printf, 4, 5)));
+
+/* An empty one, for an operation to fill. */
+struct wq_err *guard_empty_err(struct wq_err *e);
+/* The err that a plugin filled, made safe; `fallback` where it said nothing. */
+void guard_clean_err(struct wq_err *said, const char *fallback);
+/* An answer below 0, or one that is not known: a strike, and the code for our caller. */
+int guard_fault(
+	struct instance *i, const char *op, int32_t rc, struct wq_err *said, struct wq_err *err);
 
 /* Is it [a-z0-9.-]+ of at most `max` bytes? */
 bool guard_is_error_name(const char *name, size_t max);

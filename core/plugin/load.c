@@ -26,6 +26,7 @@ enum {
 	/* What ABI 0.1 had; older than that nothing is. */
 	DESCRIPTOR_MIN_BYTES = offsetof(struct wq_plugin, create),
 	OPTION_MIN_BYTES = 56,
+	KNOWN_CAPS = WQ_CAP_WAKES | WQ_CAP_WORK_DIR | WQ_CAP_CHILDREN,
 };
 
 /*
@@ -274,6 +275,29 @@ static int check_operations(const struct file *f, const struct wq_plugin *d, str
 	return 0;
 }
 
+/* What it says that it does must hold together. */
+static int check_caps(const struct file *f, const struct wq_plugin *d, struct wq_err *err)
+{
+	uint32_t unknown = d->caps & ~(uint32_t)KNOWN_CAPS;
+	if (unknown)
+		return broken(f, err,
+			"its caps have the bits 0x%x, which mean nothing in ABI %u.%u", unknown,
+			d->abi_major, d->abi_minor);
+	if (!(d->caps & WQ_CAP_CHILDREN))
+		return 0;
+	if (!(d->caps & WQ_CAP_WORK_DIR))
+		return broken(f, err,
+			"it has WQ_CAP_CHILDREN without WQ_CAP_WORK_DIR: the output of children "
+			"goes "
+			"into the work directory");
+	if (!d->on_child)
+		return broken(f, err,
+			"it has WQ_CAP_CHILDREN and lacks the operation on_child, by which it "
+			"hears "
+			"how children end");
+	return 0;
+}
+
 static int take_options(const struct file *f, struct plugin *p, struct wq_err *err)
 {
 	struct wq_plugin *d = &p->desc;
@@ -311,6 +335,8 @@ static int load_file(struct file *f, struct plugin *p, struct wq_err *err)
 		rc = take_descriptor(f, theirs, &p->desc, err);
 	if (rc == 0)
 		rc = check_operations(f, &p->desc, err);
+	if (rc == 0)
+		rc = check_caps(f, &p->desc, err);
 	if (rc == 0)
 		rc = take_options(f, p, err);
 	return rc;

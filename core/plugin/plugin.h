@@ -24,7 +24,7 @@ struct plugin {
  * Load `name` (looked up as NAME.so in `dirs`, NULL-terminated) or a path with a '/'.  A plugin
  * that is loaded already is answered again.  In this order, each with its own message: found;
  * regular file, owned by root or us, not writable by others; ELF of this machine with the note;
- * ABI; dlopen; entry symbol; magic, sizes, name; required operations; option table.
+ * ABI; dlopen; entry symbol; magic, sizes, name; required operations; capabilities; option table.
  * -ENOENT, -WQ_E_REFUSED (not safe, or not a plugin, or broken), -WQ_E_UNSUPPORTED (ABI).
  */
 int plugin_load(

@@ -30,7 +30,7 @@ struct plugin_task *task_new(const struct wq_task *info, uint32_t state_size)
 	t->info.struct_size = sizeof t->info;
 	t->permille = -1;
 	t->texts = malloc(strlen(info->id) + strlen(info->name) + strlen(info->key) +
-			  strlen(info->label) + 4);
+			  strlen(info->label) + (info->work_dir ? strlen(info->work_dir) : 0) + 5);
 	t->info.state = state_size ? calloc(1, state_size) : NULL;
 	if (!t->texts || (state_size && !t->info.state)) {
 		task_free(t);
@@ -41,6 +41,8 @@ struct plugin_task *task_new(const struct wq_task *info, uint32_t state_size)
 	t->info.name = add_text(&to, info->name);
 	t->info.key = add_text(&to, info->key);
 	t->info.label = add_text(&to, info->label);
+	if (info->work_dir)
+		t->info.work_dir = add_text(&to, info->work_dir);
 	t->info.tid = ++last_tid;
 	return t;
 }

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sched/sched.h"
 
-#include "base/err.h"
 #include "base/time.h"
-#include "sched/fifo.h"
-#include "sched/later.h"
-#include "sched/table.h"
+#include "sched/sched_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,56 +12,6 @@ enum {
 	ACCEPTS_IN_A_ROW = 256
 };
 
-/* Where an entry is in its life.  Those from PROBING on wait in the queue of errands. */
-enum entry_state {
-	SEEN = 1, /* in `seen` */
-	UNSORTED, /* in `unsorted` */
-	WAITING,  /* in its task manager's queue */
-	RUNNING,
-	PROBING,     /* a marker for an id that is not known */
-	UNMARKING,   /* ... and is nowhere */
-	REMOVING,    /* aborted; its file is in the place that flags say */
-	TERMINATING, /* runs, and was told to end */
-	RETURNING,   /* never began: back to pending */
-	ENDED        /* its result waits to be published */
-};
-
-enum entry_flag {
-	MARKED = 1 << 0,    /* an abort marker stands in 5 */
-	ON_ERRAND = 1 << 1, /* its handle is in `errands` */
-	PLACE_SHIFT = 4     /* REMOVING: enum sched_place in the upper bits */
-};
-
-struct tm_queue {
-	struct sched_limits limits;
-	struct fifo queue;
-	uint32_t running;
-	int32_t room;       /* granted by the last ASK and not used up */
-	bool looked;        /* there was a LOOK since room was used up */
-	bool dry;           /* has no room, as far as it said */
-	bool touched;       /* reap may have something */
-	bool touch_later;   /* ... when the starts of this round are done */
-	int64_t ask_at_ns;  /* dry and must be asked: when */
-	int64_t reap_at_ns; /* must be asked: when to reap next */
-	int64_t held_until_ns;
-};
-
-struct sched {
-	struct table table;
-	struct fifo seen, unsorted;
-	struct fifo errands; /* only its ring is used: first come, first served */
-	struct tm_queue *tms;
-	uint32_t n_tms;
-	uint32_t turn;    /* which task manager is looked at first */
-	uint32_t accepts; /* in a row */
-	bool looked;      /* nothing was asked or started since the last LOOK */
-	bool stopping;
-	bool terminate_now;
-	int64_t sample_ns;
-	struct later unmovable; /* seen and unsorted ones that cannot be moved or read now */
-	struct later undone;    /* errands that could not be done */
-};
-
 struct sched *sched_new(uint32_t n_tms, const struct sched_limits *limits, int64_t sample_ns,
 	const uint64_t hash_key[2])
 {
@@ -72,7 +19,8 @@ struct sched *sched_new(uint32_t n_tms, const struct sched_limits *limits, int64
 	if (!s)
 		return NULL;
 	s->tms = calloc(n_tms, sizeof *s->tms);
-	if (!s->tms || !table_init(&s->table, hash_key)) {
+	if (!s->tms || !table_init(&s->table, hash_key) ||
+		!deadline_init(&s->run_limits, hash_key)) {
 		sched_free(s);
 		return NULL;
 	}
@@ -95,31 +43,13 @@ void sched_free(struct sched *s)
 	fifo_fini(&s->errands);
 	later_fini(&s->unmovable);
 	later_fini(&s->undone);
+	deadline_fini(&s->run_limits);
 	table_fini(&s->table);
 	free(s);
 }
 
 /* ---- entries ------------------------------------------------------------------------------------
  */
-
-static struct entry *find(const struct sched *s, struct reqid id)
-{
-	uint32_t h = table_find(&s->table, id);
-	return h == TABLE_NONE ? NULL : table_at(&s->table, h);
-}
-
-/* The entry that an answer is about; to answer for another state is a mistake of the caller. */
-static struct entry *expect(const struct sched *s, struct reqid id, enum entry_state state)
-{
-	struct entry *e = find(s, id);
-	wq_check(e && e->state == state);
-	return e;
-}
-
-static uint32_t handle_of(const struct sched *s, const struct entry *e)
-{
-	return (uint32_t)(e - s->table.slab);
-}
 
 static void forget(struct sched *s, struct entry *e)
 {
@@ -152,22 +82,6 @@ static void enter(struct sched *s, struct entry *e, enum entry_state state)
 	wq_check(fifo_push(fifo_of(s, e), &s->table, handle_of(s, e)));
 }
 
-static void send_on_errand(struct sched *s, struct entry *e, enum entry_state state)
-{
-	e->state = (uint8_t)state;
-	if (e->flags & ON_ERRAND)
-		return;
-	e->flags |= ON_ERRAND;
-	wq_check(fifo_append(&s->errands, handle_of(s, e)));
-}
-
-static void remove_from(struct sched *s, struct entry *e, enum sched_place place)
-{
-	e->flags =
-		(uint8_t)((e->flags & ((1 << PLACE_SHIFT) - 1)) | (unsigned)place << PLACE_SHIFT);
-	send_on_errand(s, e, REMOVING);
-}
-
 /* An aborted one leaves its queue: the queue keeps the dead entry, a fresh one runs the errand. */
 static int remove_queued(struct sched *s, struct entry *e)
 {
@@ -191,17 +105,6 @@ static int remove_queued(struct sched *s, struct entry *e)
 
 /* ---- events -------------------------------------------------------------------------------------
  */
-
-static struct entry *add(struct sched *s, struct reqid id, int64_t now_ns)
-{
-	uint32_t h = table_add(&s->table, id);
-	if (h == TABLE_NONE)
-		return NULL;
-	struct entry *e = table_at(&s->table, h);
-	e->tm = UINT16_MAX;
-	e->since_ns = now_ns;
-	return e;
-}
 
 int sched_seen(struct sched *s, struct reqid id, int64_t now_ns)
 {
@@ -239,7 +142,7 @@ int sched_marked(struct sched *s, struct reqid id, int64_t now_ns)
 		return remove_queued(s, e);
 	e->flags |= MARKED;
 	if (e->state == RUNNING)
-		send_on_errand(s, e, TERMINATING);
+		sched_tell_to_end(s, e);
 	else if (e->state == RETURNING || e->state == ENDED)
 		remove_from(s, e, SCHED_IN_RUNNING);
 	return 0; /* SEEN: once accepted; TERMINATING: once ended */
@@ -251,49 +154,6 @@ void sched_wakeup(struct sched *s, uint32_t tm)
 	s->tms[tm].touched = true;
 }
 
-/* A running one has come to its end, whichever. */
-static struct entry *leave_running(struct sched *s, struct reqid id)
-{
-	struct entry *e = find(s, id);
-	wq_check(e && (e->state == RUNNING || e->state == TERMINATING));
-	struct tm_queue *t = &s->tms[e->tm];
-	t->running--;
-	t->dry = false;
-	return e;
-}
-
-static int64_t max_ns(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-/* A shorter hold does not end a longer one. */
-static void hold(struct tm_queue *t, int64_t until_ns)
-{
-	t->held_until_ns = max_ns(t->held_until_ns, until_ns);
-}
-
-void sched_ended(struct sched *s, struct reqid id, int64_t now_ns)
-{
-	struct entry *e = leave_running(s, id);
-	if (e->flags & MARKED) {
-		remove_from(s, e, SCHED_IN_RUNNING);
-		return;
-	}
-	e->since_ns = now_ns;
-	send_on_errand(s, e, ENDED);
-}
-
-void sched_not_begun(struct sched *s, struct reqid id, int64_t until_ns)
-{
-	struct entry *e = leave_running(s, id);
-	hold(&s->tms[e->tm], until_ns);
-	if (e->flags & MARKED)
-		remove_from(s, e, SCHED_IN_RUNNING);
-	else
-		send_on_errand(s, e, RETURNING);
-}
-
 int sched_found_pending(struct sched *s, struct reqid id, int64_t now_ns)
 {
 	struct entry *e = fifo_reserve(&s->unsorted) ? add(s, id, now_ns) : NULL;
@@ -303,7 +163,7 @@ int sched_found_pending(struct sched *s, struct reqid id, int64_t now_ns)
 	return 0;
 }
 
-int sched_found_running(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns)
+int sched_found_lost(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns)
 {
 	struct entry *e = fifo_reserve(&s->errands) ? add(s, id, now_ns) : NULL;
 	if (!e)
@@ -316,16 +176,6 @@ int sched_found_running(struct sched *s, struct reqid id, uint32_t ref, int64_t 
 void sched_stop(struct sched *s)
 {
 	s->stopping = true;
-}
-
-void sched_terminate_all(struct sched *s)
-{
-	s->terminate_now = true;
-	for (uint32_t i = 0; i < s->table.n; i++) {
-		struct entry *e = &s->table.slab[i];
-		if (e->state == RUNNING || e->state == TERMINATING)
-			send_on_errand(s, e, TERMINATING);
-	}
 }
 
 /* ---- answers ------------------------------------------------------------------------------------
@@ -434,11 +284,7 @@ void sched_started(struct sched *s, struct reqid id, uint32_t ref, int64_t now_n
 	expect(s, id, WAITING);
 	struct entry *e = leave(s, id);
 	struct tm_queue *t = &s->tms[e->tm];
-	e->state = RUNNING;
-	e->ref = ref;
-	e->since_ns = now_ns;
-	if (t->running++ == 0)
-		t->reap_at_ns = time_after(now_ns, s->sample_ns);
+	sched_take_slot(s, e, ref, now_ns);
 	t->touch_later = true;
 	t->room--;
 }
@@ -510,6 +356,21 @@ static void resume_deferred(struct sched *s, int64_t now_ns)
 		wq_check(fifo_append(&s->errands, table_find(&s->table, id)));
 }
 
+/* The next that can be done now; NULL for none. */
+static struct entry *take_errand(struct sched *s)
+{
+	while (s->errands.len > 0) {
+		struct entry *e = table_at(&s->table, fifo_shift(&s->errands));
+		e->flags &= (uint8_t)~ON_ERRAND;
+		if (e->state < PROBING)
+			continue; /* it was seen after all, and is queued */
+		if (e->state == TERMINATING && sched_withhold(s, e))
+			continue;
+		return e;
+	}
+	return NULL;
+}
+
 static bool next_errand(struct sched *s, struct sched_decision *ret)
 {
 	static const enum sched_kind kinds[] = {
@@ -520,19 +381,16 @@ static bool next_errand(struct sched *s, struct sched_decision *ret)
 		[RETURNING] = SCHED_PUT_BACK,
 		[ENDED] = SCHED_COMPLETE,
 	};
-	struct entry *e;
-	do {
-		if (s->errands.len == 0)
-			return false;
-		e = table_at(&s->table, fifo_shift(&s->errands));
-		e->flags &= (uint8_t)~ON_ERRAND;
-	} while (e->state < PROBING); /* it was seen after all, and is queued */
+	struct entry *e = take_errand(s);
+	if (!e)
+		return false;
 	decide(kinds[e->state], e, ret);
-	ret->now = s->terminate_now;
 	if (ret->kind == SCHED_UNMARK)
 		forget(s, e);
-	else if (ret->kind == SCHED_TERMINATE)
+	if (ret->kind == SCHED_TERMINATE) {
+		ret->end = sched_why_ended(s, e);
 		s->tms[e->tm].touch_later = true;
+	}
 	return true;
 }
 
@@ -569,6 +427,8 @@ static enum sched_why why(const struct sched *s, const struct tm_queue *t, int64
 {
 	if (s->stopping)
 		return SCHED_WHY_STOPPING;
+	if (t->recovering)
+		return SCHED_WHY_RECOVERING;
 	if (t->running >= t->limits.max_running)
 		return SCHED_WHY_MAX_RUNNING;
 	if (now_ns < t->held_until_ns)
@@ -644,6 +504,7 @@ static bool touch_started(struct sched *s)
 bool sched_next(struct sched *s, int64_t now_ns, struct sched_decision *ret)
 {
 	resume_deferred(s, now_ns);
+	sched_end_overdue(s, now_ns);
 	do {
 		if (next_errand(s, ret) || next_reap(s, now_ns, ret))
 			return true;
@@ -668,7 +529,7 @@ static int64_t due_for(struct sched *s, struct tm_queue *t)
 	uint32_t first = fifo_peek(&t->queue, &s->table);
 	uint32_t unsorted = fifo_peek(&s->unsorted, &s->table);
 	uint32_t seen = fifo_peek(&s->seen, &s->table);
-	if (s->stopping || t->running >= t->limits.max_running)
+	if (s->stopping || t->recovering || t->running >= t->limits.max_running)
 		return TIME_NEVER;
 	if (first == TABLE_NONE && unsorted == TABLE_NONE)
 		return TIME_NEVER;
@@ -684,7 +545,9 @@ static int64_t due_for(struct sched *s, struct tm_queue *t)
 
 int64_t sched_due(struct sched *s)
 {
-	int64_t due = later_first(&s->undone);
+	int64_t due = later_first(&s->undone), limit = deadline_first(&s->run_limits);
+	if (limit < due)
+		due = limit;
 	uint32_t seen = fifo_peek(&s->seen, &s->table);
 	if (seen != TABLE_NONE && movable_at(s, seen) < due)
 		due = movable_at(s, seen);
@@ -709,7 +572,10 @@ bool sched_is_known(const struct sched *s, struct reqid id)
 
 bool sched_is_drained(const struct sched *s)
 {
-	return sched_counts(s).running == 0 && s->errands.len == 0 && s->undone.n == 0;
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		if (s->tms[i].running > 0 && !s->tms[i].detached)
+			return false;
+	return s->errands.len == 0 && s->undone.n == 0;
 }
 
 void sched_tm_state(const struct sched *s, uint32_t tm, int64_t now_ns, struct sched_tm_state *ret)

@@ -52,7 +52,8 @@ enum sched_kind {
 		       * or sched_dropped */
 	SCHED_PUT_BACK, /* 3 -> 2; answer: sched_put_back, or sched_defer: then its task manager is
 			 * held as long, for it is first */
-	SCHED_TERMINATE, /* call terminate; no answer, its end comes by sched_ended; or sched_defer */
+	SCHED_TERMINATE, /* call terminate; no answer, its end comes by sched_ended; or sched_defer.  Not
+			  * given for a task that waits for recovery: sched_hold */
 	SCHED_REAP,      /* call reap until it answers 0, within a bound; tell sched_ended or
 			  * sched_not_begun for each; answer: sched_reaped */
 	SCHED_COMPLETE, /* publish its result; answer: sched_completed, or sched_defer */
@@ -68,6 +69,13 @@ enum sched_place {
 	SCHED_IN_COMPLETE
 };
 
+/* Why a task is told to end. */
+enum sched_end {
+	SCHED_END_ABORT, /* its client wants it */
+	SCHED_END_LIMIT, /* its run limit has passed; once it has ended: COMPLETE */
+	SCHED_END_NOW    /* the server cannot wait; also for those that were told before */
+};
+
 struct sched_decision {
 	enum sched_kind kind;
 	struct reqid id; /* not for LOOK, ASK */
@@ -75,7 +83,7 @@ struct sched_decision {
 	uint32_t ref;    /* what the server gave with sched_started or sched_reject, else 0 */
 	uint32_t tries;  /* SORT: how often it was deferred */
 	enum sched_place place; /* REMOVE */
-	bool now;               /* TERMINATE: at once, the server cannot wait */
+	enum sched_end end;     /* TERMINATE: why */
 	int64_t since_ns;       /* when it entered the state that it is in now */
 };
 #define SCHED_NO_TM UINT32_MAX
@@ -92,6 +100,7 @@ enum sched_why {
 	SCHED_WHY_NO_CAPACITY, /* has_capacity answered 0 */
 	SCHED_WHY_HELD,        /* until held_until_ns, after BUSY or RETRY or a fault */
 	SCHED_WHY_STOPPING,
+	SCHED_WHY_RECOVERING, /* sched_hold */
 };
 
 struct sched_tm_state {
@@ -136,10 +145,27 @@ void sched_wakeup(struct sched *s, uint32_t tm); /* it may have ended tasks, or 
 void sched_ended(struct sched *s, struct reqid id, int64_t now_ns);
 void sched_not_begun(struct sched *s, struct reqid id, int64_t until_ns);
 
-/* What recovery found, before the first sched_next: each is the state that run time would have
- * reached.  A task that was running ends as lost: with a `ref`, as with sched_reject. */
+/*
+ * What recovery found, before the first sched_next: each is the state that run time would have
+ * reached.  One that is lost is at its end: COMPLETE follows, with `ref`, as with sched_reject.  One
+ * that may still run takes its slot: sched_ended or sched_not_begun tells what became of it.
+ * -ENOMEM.
+ */
 int sched_found_pending(struct sched *s, struct reqid id, int64_t now_ns);
-int sched_found_running(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns);
+int sched_found_lost(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns);
+int sched_found_running(
+	struct sched *s, struct reqid id, uint32_t tm, uint32_t ref, int64_t now_ns);
+
+/* While it is held a task manager is not asked and starts nothing; reaps and aborts go on. */
+void sched_hold(struct sched *s, uint32_t tm, bool held);
+
+/* When a running task is to be ended, TIME_NEVER for never: TERMINATE with SCHED_END_LIMIT comes
+ * once.  False when memory is short. */
+bool sched_limit(struct sched *s, struct reqid id, int64_t at_ns);
+
+/* The operator has changed it.  With fewer than run nothing is ended, and nothing started. */
+void sched_set_max_running(struct sched *s, uint32_t tm, uint32_t max_running);
+uint32_t sched_max_running(const struct sched *s, uint32_t tm);
 
 /* Answers.  Each belongs to the decision that names it. */
 void sched_looked(struct sched *s);
@@ -165,8 +191,11 @@ void sched_completed(struct sched *s, struct reqid id);
 
 /* Start nothing more.  Running tasks go on; accepting and aborting too. */
 void sched_stop(struct sched *s);
-/* Terminate all that run, also those that were told before: a TERMINATE with `now` each. */
+/* Terminate all that run, also those that were told before: a TERMINATE with SCHED_END_NOW each; but
+ * those of task managers that sched_detach named. */
 void sched_terminate_all(struct sched *s);
+/* The tasks of this one outlive the server: they no longer keep it from being drained. */
+void sched_detach(struct sched *s, uint32_t tm);
 
 /* Is this id known, that is between `seen` and `completed`?  For tests. */
 bool sched_is_known(const struct sched *s, struct reqid id);

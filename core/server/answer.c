@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What wq.sock answers: "status" and "metrics".  docs/wq-control.cddl.
+ * What wq.sock answers: "status", "metrics" and, in settings.c, "set".  docs/wq-control.cddl.
  */
 #include "server/server.h"
 
@@ -34,6 +34,7 @@ static void put_task_manager(const struct server *s, uint32_t i, struct wq_cbor_
 		[SCHED_WHY_NO_CAPACITY] = "no-capacity",
 		[SCHED_WHY_HELD] = "held",
 		[SCHED_WHY_STOPPING] = "stopping",
+		[SCHED_WHY_RECOVERING] = "recovering",
 	};
 	const struct task_manager *tm = &s->tms[i];
 	struct sched_tm_state state;
@@ -42,7 +43,7 @@ static void put_task_manager(const struct server *s, uint32_t i, struct wq_cbor_
 	wq_cbor_put_map(out, 7);
 	wq_cbor_put_pair(out, "name", tm->config->name);
 	wq_cbor_put_pair(out, "plugin", tm->plugin->desc.name);
-	put_number(out, "max-running", tm->config->max_running);
+	put_number(out, "max-running", sched_max_running(s->sched, i));
 	put_number(out, "running", state.running);
 	put_number(out, "waiting", state.waiting);
 	wq_cbor_put_pair(out, "why", quarantined ? "quarantined" : whys[state.why]);
@@ -76,7 +77,7 @@ static int answer_status(const struct server *s, struct buf *ret)
 			shown++;
 		}
 	wq_cbor_out_init(&out);
-	wq_cbor_put_map(&out, 12);
+	wq_cbor_put_map(&out, s->children ? 14 : 12);
 	wq_cbor_put_pair(&out, "version", WQ_VERSION);
 	put_number(&out, "pid", getpid());
 	put_number(&out, "started-us", s->started_us);
@@ -85,6 +86,12 @@ static int answer_status(const struct server *s, struct buf *ret)
 	wq_cbor_put_pair(&out, "reason", page_reason(s));
 	wq_cbor_put_pair(&out, "durability", s->config.durability);
 	wq_cbor_put_pair(&out, "config", s->config.file);
+	if (s->children) {
+		bool up = children_is_up(s->children);
+		wq_cbor_put_text(&out, "shepherd");
+		wq_cbor_put_bool(&out, up);
+		wq_cbor_put_pair(&out, "containment", children_containment(s->children));
+	}
 	put_number(&out, "requested", c.seen);
 	put_number(&out, "unsorted", c.unsorted);
 	put_number(&out, "n-running", c.running);
@@ -101,13 +108,16 @@ static int answer_status(const struct server *s, struct buf *ret)
 	return rc;
 }
 
-int answer_question(void *server, const char *what, struct buf *ret, struct wq_err *err)
+int answer_question(
+	void *server, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err)
 {
-	const struct server *s = server;
+	struct server *s = server;
+	if (strcmp(what, "set") == 0)
+		return settings_answer(s, args, ret, err);
 	if (strcmp(what, "status") == 0)
 		return answer_status(s, ret);
 	if (strcmp(what, "metrics") == 0)
 		return metrics_answer(s, ret);
 	return err_set_name(err, -WQ_E_UNSUPPORTED, "unknown-question",
-		"'%s' is not known here; known are 'status' and 'metrics'", what);
+		"'%s' is not known here; known are 'status', 'metrics' and 'set'", what);
 }

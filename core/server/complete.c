@@ -94,8 +94,8 @@ void complete_carry_out(struct server *s, const struct sched_decision *d)
 	else
 		log_info("%s: complete: %s", ID_TEXT(d->id), result_status_name(task->status));
 	count(s, task);
-	if (task->tid)
-		instance_ack(s->tms[task->tm].instance, task->tid);
+	keep_after(s, task);
 	tasks_drop(&s->tasks, d->ref);
 	sched_completed(s->sched, d->id);
+	keep_prune(s, false);
 }

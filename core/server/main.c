@@ -80,12 +80,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Where no wq.conf is found: a few threads for whoever runs it. */
+/* Where no wq.conf is found: commands, one at a time, for whoever runs it. */
 static const char builtin_config[] = "spool = \"%s/wq/spool\"\n"
-				     "task-manager \"work\" {\n"
-				     "	plugin = \"thread-pool\"\n"
-				     "	max-running = 4\n"
-				     "	options { threads = 4 }\n"
+				     "task-manager \"run\" {\n"
+				     "	plugin = \"fork-exec\"\n"
 				     "}\n";
 
 static int read_builtin(struct config *ret, struct problems *p)
@@ -153,6 +151,19 @@ static int find_plugin_dirs(struct server *s)
 			s->plugin_dirs[n++] = dir;
 	}
 	return 0;
+}
+
+/* Beside us, where the build and the installation put it. */
+static char *find_shepherd(void)
+{
+	char exe[PATH_MAX];
+	char *path = NULL;
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	char *slash = strrchr(exe, '/');
+	if (slash)
+		*slash = '\0';
+	return asprintf(&path, "%s/wq-shepherd", exe) < 0 ? NULL : path;
 }
 
 static void free_plugin_dirs(struct server *s)
@@ -252,7 +263,8 @@ int main(int argc, char **argv)
 	char *name = NULL;
 	int rc = read_config(&a, &s.config, &name, &p);
 	s.config_name = name ? name : "";
-	if (find_plugin_dirs(&s) < 0)
+	s.shepherd_program = find_shepherd();
+	if (find_plugin_dirs(&s) < 0 || !s.shepherd_program)
 		rc = -ENOMEM;
 	int status;
 	if (a.describe)
@@ -262,6 +274,7 @@ int main(int argc, char **argv)
 	task_managers_free(&s);
 	problems_fini(&p);
 	free_plugin_dirs(&s);
+	free(s.shepherd_program);
 	config_fini(&s.config);
 	free(name);
 	return status;

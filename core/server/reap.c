@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/quantity.h"
 #include "base/time.h"
 
 #include <stdio.h>
@@ -25,14 +26,27 @@ static const enum result_status statuses[] = {
 	[WQ_DONE_KILLED] = RESULT_KILLED,
 };
 
+/* Ended, but not because its client wanted it: the result says why. */
+static void explain_end(const struct server *s, struct task *task)
+{
+	char limit[32], text[96];
+	if (task->over_limit) {
+		snprintf(text, sizeof text, "it ran longer than its limit of %s",
+			quantity_format_duration(task->run_limit_ns, limit));
+		task_set_outcome(task, RESULT_KILLED, "run-limit", text);
+	} else if (s->ending) {
+		task_set_outcome(task, RESULT_KILLED, "shutdown", "the server was told to stop");
+	}
+}
+
 static void take(struct server *s, struct task *task, const struct wq_outcome *o, int64_t now)
 {
 	task->ended_ns = now;
 	task->code = o->code;
 	task->signal = o->signal;
 	task_set_outcome(task, statuses[o->how], o->error ? o->error : "", o->text ? o->text : "");
-	if (o->how == WQ_DONE_ABORTED && s->ending)
-		task_set_outcome(task, RESULT_KILLED, "shutdown", "the server was told to stop");
+	if (o->how == WQ_DONE_ABORTED)
+		explain_end(s, task);
 	/* Without memory for the payload the status is still worth telling. */
 	if (buf_add(&task->payload, o->result.ptr, o->result.len) < 0)
 		task_set_outcome(task, RESULT_FAILED, "out-of-memory", "no memory for the result");
@@ -45,6 +59,7 @@ static void take(struct server *s, struct task *task, const struct wq_outcome *o
 static void take_back(struct server *s, struct task *task, const struct wq_outcome *o, int64_t now)
 {
 	log_info("%s: reaped: never began", ID_TEXT(task->id));
+	keep_nothing(s, task);
 	int64_t delay_ms = o->retry_after_ms ? o->retry_after_ms : NEVER_BEGAN_DELAY_MS;
 	if (delay_ms > DELAY_MAX_MS)
 		delay_ms = DELAY_MAX_MS;

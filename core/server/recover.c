@@ -22,7 +22,7 @@
 
 struct recovery {
 	struct server *server;
-	unsigned lost, published, aborted;
+	unsigned running, lost, published, aborted;
 };
 
 static enum finding kind_of(const void *bytes, size_t len)
@@ -31,10 +31,9 @@ static enum finding kind_of(const void *bytes, size_t len)
 	return kind < 0 ? FIND_NEITHER : kind == 0 ? FIND_REQUEST : FIND_RESULT;
 }
 
-/* It ends as lost; what a crash has torn is kept for a person to see. */
-static int lose(struct recovery *v, struct reqid id, bool torn, const char *error, const char *text)
+/* What its file in 3 says of a task that had been started, as far as it can be read. */
+static int read_task(struct server *s, struct reqid id, struct task **ret)
 {
-	struct server *s = v->server;
 	struct buf bytes = { 0 };
 	struct request req;
 	uid_t uid = 0;
@@ -48,14 +47,53 @@ static int lose(struct recovery *v, struct reqid id, bool torn, const char *erro
 	if (rc == 0 && request_decode_envelope(bytes.data, bytes.len, &req, NULL) == 0) {
 		task_describe(task, &req);
 		task->tm = task_managers_find(s, req.task_manager);
+		if (task->tm >= 0)
+			task->run_limit_ns = task_managers_run_limit(s, task->tm, &req);
 	}
 	buf_fini(&bytes);
 	task->uid = uid;
 	task->attempt = 1;
+	*ret = task;
+	return 0;
+}
+
+/* It ends as lost; what a crash has torn is kept for a person to see. */
+static int lose(
+	struct recovery *v, struct task *task, bool torn, const char *error, const char *text)
+{
 	task->set_aside = torn;
 	task_set_outcome(task, RESULT_LOST, error, text);
 	v->lost++;
-	return sched_found_running(s->sched, id, task->ref, time_mono_ns());
+	return sched_found_lost(v->server->sched, task->id, task->ref, time_mono_ns());
+}
+
+static int lose_torn(struct recovery *v, struct reqid id)
+{
+	struct task *task;
+	int rc = read_task(v->server, id, &task);
+	return rc < 0 ? rc : lose(v, task, true, "torn", "a crash left no whole request or result");
+}
+
+static bool may_run(const struct server *s, const struct task *task)
+{
+	return task->tm >= 0 && instance_can_recover(s->tms[task->tm].instance);
+}
+
+/* Its task manager says what became of it, when it can be asked; what cannot outlive a server has
+ * not. */
+static int find_running(struct recovery *v, struct reqid id)
+{
+	struct server *s = v->server;
+	struct task *task;
+	int rc = read_task(s, id, &task);
+	if (rc < 0)
+		return rc;
+	if (!may_run(s, task))
+		return lose(v, task, false, "server-restart",
+			"the server ended while it ran; it may or may not have run to its end");
+	task->adopting = true;
+	v->running++;
+	return sched_found_running(s->sched, id, (uint32_t)task->tm, task->ref, time_mono_ns());
 }
 
 /* Its client may have withdrawn it since the names were listed. */
@@ -116,8 +154,7 @@ static int tell(struct recovery *v, struct reqid id, uint32_t what)
 	if (what & CLASSIFY_IS_PENDING)
 		return sched_found_pending(sched, id, time_mono_ns());
 	if (what & CLASSIFY_IS_RUNNING)
-		return lose(v, id, false, "server-restart",
-			"the server ended while it ran; it may or may not have run to its end");
+		return find_running(v, id);
 	return 0;
 }
 
@@ -132,10 +169,9 @@ static int act(struct recovery *v, struct reqid id, uint32_t what)
 	if (rc == 0)
 		rc = tidy(v->server, id, what);
 	if (rc == 0 && (what & (CLASSIFY_QUARANTINE_3 | CLASSIFY_LOST_4)))
-		return lose(v, id, true, "torn", "a crash left no whole request or result");
+		return lose_torn(v, id);
 	if (rc == 0 && (what & CLASSIFY_PUBLISH))
 		rc = publish(v, id);
-	/* Tasks ended with the server that ran them, so an abort needs nobody's leave. */
 	if (rc == 0 && (what & CLASSIFY_REMOVE)) {
 		rc = move_remove_all(sp, id);
 		v->aborted++;
@@ -147,6 +183,29 @@ static int act(struct recovery *v, struct reqid id, uint32_t what)
 	return rc < 0 ? rc : tell(v, id, what);
 }
 
+/*
+ * An abort of a request that was running takes effect when its task has ended, not before: the marker
+ * stays, and is met again when the directories are listed.
+ */
+static int keep_if_running(
+	struct recovery *v, struct reqid id, const struct findings *f, uint32_t *what)
+{
+	struct task *task;
+	if (!(*what & CLASSIFY_REMOVE) || f->in_3 != FIND_REQUEST || f->in_4 != FIND_NONE ||
+		f->in_tmp == FIND_RESULT)
+		return 0;
+	int rc = read_task(v->server, id, &task);
+	if (rc < 0)
+		return rc;
+	if (may_run(v->server, task)) {
+		struct findings unmarked = *f;
+		unmarked.in_5 = false;
+		*what = classify(&unmarked);
+	}
+	tasks_drop(&v->server->tasks, task->ref);
+	return 0;
+}
+
 static int settle_all(struct recovery *v, struct census *c, struct wq_err *err)
 {
 	struct reqid id;
@@ -154,8 +213,11 @@ static int settle_all(struct recovery *v, struct census *c, struct wq_err *err)
 	while (census_next(c, &id, &places)) {
 		struct findings f;
 		int rc = examine(&v->server->spool, id, places, kind_of, &f);
+		uint32_t what = rc == 0 ? classify(&f) : 0;
 		if (rc == 0)
-			rc = act(v, id, classify(&f));
+			rc = keep_if_running(v, id, &f, &what);
+		if (rc == 0)
+			rc = act(v, id, what);
 		if (rc < 0)
 			return err_set(err, rc, "cannot recover request '%s'", ID_TEXT(id));
 		/* Accepted ids keep their order with those that come now. */
@@ -183,7 +245,8 @@ int recover_spool(struct server *s, struct wq_err *err)
 	if (rc < 0)
 		return rc;
 	struct sched_counts counts = sched_counts(s->sched);
-	log_notice("recovered: %u requested, %u pending, %u lost, %u results published, %u aborts",
-		counts.seen, counts.pending, v.lost, v.published, v.aborted);
+	log_notice("recovered: %u requested, %u pending, %u running, %u lost, %u results "
+		   "published, %u aborts",
+		counts.seen, counts.pending, v.running, v.lost, v.published, v.aborted);
 	return 0;
 }

@@ -49,8 +49,10 @@ void remove_carry_out(struct server *s, const struct sched_decision *d)
 		log_info("%s: aborted, removed from %s", ID_TEXT(d->id), spool_state_name(state));
 	}
 	s->changes.aborted++;
-	if (d->ref && tasks_get(&s->tasks, d->ref)->tid)
-		instance_ack(s->tms[d->tm].instance, tasks_get(&s->tasks, d->ref)->tid);
+	if (d->ref)
+		keep_nothing(s, tasks_get(&s->tasks, d->ref));
+	else if (d->place == SCHED_IN_COMPLETE)
+		keep_no_work(s, d->id);
 	tasks_drop(&s->tasks, d->ref);
 	sched_removed(s->sched, d->id);
 }

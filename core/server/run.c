@@ -62,6 +62,7 @@ static void on_safety(void *arg)
 	if (s->watch && watch_changed(s->watch))
 		look_rescan(s);
 	save_hwm(s);
+	keep_prune(s, true);
 	loop_set_timer(
 		s->loop, s->safety_timer, time_after(time_mono_ns(), s->config.safety_interval_ns));
 }
@@ -79,9 +80,22 @@ static void on_drain_limit(void *arg)
 		"drain limit reached with %u running; ending them", sched_counts(s->sched).running);
 	sched_terminate_all(s->sched);
 	for (uint32_t i = 0; i < s->n_tms; i++)
-		(void)instance_stop(s->tms[i].instance, WQ_STOP_KILL); /* it has told why not */
+		if (!instance_can_recover(s->tms[i].instance))
+			(void)instance_stop(
+				s->tms[i].instance, WQ_STOP_KILL); /* it tells why not */
 	loop_set_timer(
 		s->loop, s->drain_timer, time_after(time_mono_ns(), LAST_WORDS_MS * NS_PER_MS));
+}
+
+/* What can be found again is left running. */
+static void detach(struct server *s)
+{
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		if (!instance_can_recover(s->tms[i].instance))
+			continue;
+		(void)instance_stop(s->tms[i].instance, WQ_STOP_DETACH); /* it tells why not */
+		sched_detach(s->sched, i);
+	}
 }
 
 void server_drain(struct server *s, const char *why)
@@ -93,6 +107,7 @@ void server_drain(struct server *s, const char *why)
 		quantity_format_duration(s->config.drain_limit_ns, limit));
 	notify_service_manager("STOPPING=1");
 	sched_stop(s->sched);
+	detach(s);
 	loop_set_timer(
 		s->loop, s->drain_timer, time_after(time_mono_ns(), s->config.drain_limit_ns));
 }
@@ -199,9 +214,15 @@ static int open_all(struct server *s, struct wq_err *err)
 	if (rc == 0)
 		rc = open_spool(s, err);
 	if (rc == 0)
+		rc = shepherd_open(s, err);
+	if (rc == 0)
 		rc = make_instances(s, err);
 	if (rc == 0)
 		rc = recover_spool(s, err);
+	if (rc == 0) {
+		settings_load(s);
+		adopt_tasks(s);
+	}
 	if (rc == 0)
 		rc = control_open(&s->control, s->loop, s->spool.root_fd, answer_question, s, err);
 	return rc;
@@ -235,6 +256,7 @@ static int serve(struct server *s)
 		(void)watch_changed(s->watch);
 	look_list(s);
 	save_hwm(s);
+	keep_prune(s, true);
 	loop_set_timer(
 		s->loop, s->safety_timer, time_after(time_mono_ns(), s->config.safety_interval_ns));
 	server_pass(s);
@@ -255,6 +277,7 @@ static int serve(struct server *s)
 static void close_all(struct server *s)
 {
 	control_close(s->control);
+	shepherd_close(s);
 	task_managers_free(s);
 	if (s->watch_source)
 		loop_del_fd(s->loop, s->watch_source);

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "loop/loop.h"
+#include "plugin/children.h"
 #include "plugin/instance.h"
 #include "sched/sched.h"
 #include "server/metrics.h"
@@ -29,6 +30,8 @@ struct task_manager {
 	bool has_values; /* its options are right */
 	struct option_values values;
 	struct instance *instance;
+	bool recovered; /* it has been asked for all tasks of an earlier server */
+	bool was_set;   /* max-running is not wq.conf's: `wq set` */
 };
 
 /* What one pass changed, for its line in the log. */
@@ -40,6 +43,7 @@ struct server {
 	struct config config;
 	const char *config_name; /* of its file as the user gave it, for messages */
 	char **plugin_dirs;      /* NULL at the end */
+	char *shepherd_program;  /* path of wq-shepherd */
 	struct loop *loop;
 	struct spool spool;
 	struct watch *watch;
@@ -50,8 +54,10 @@ struct server {
 	struct tasks tasks;
 	struct metrics metrics;
 	struct control *control;
+	struct children *children; /* NULL: no task manager has any */
 	struct loop_timer *due_timer, *heartbeat_timer, *safety_timer, *drain_timer;
 	struct pass_changes changes;
+	unsigned to_prune; /* results completed since the history was last kept within its bounds */
 	int64_t started_us;
 	int ready_fd;         /* told once when ready, -1: nobody asked */
 	bool pass_unfinished; /* the bound of a pass was reached */
@@ -133,6 +139,9 @@ int task_managers_start(struct server *s, struct wq_err *err);
 void task_managers_free(struct server *s);
 /* The number of the one named, or of the default one for ""; -1 for none. */
 int task_managers_find(const struct server *s, const char *name);
+/* How long a request may run there: the shorter of what the task manager allows and what it asks for
+ * itself; 0: for ever. */
+int64_t task_managers_run_limit(const struct server *s, int tm, const struct request *req);
 /* Their names, "a, b", as far as they fit.  Returns `ret`. */
 char *task_managers_names(const struct server *s, char *ret, size_t size);
 
@@ -140,6 +149,45 @@ char *task_managers_names(const struct server *s, char *ret, size_t size);
 
 /* Bring the spool and sched to the state that run time would have left.  0 or -errno. */
 int recover_spool(struct server *s, struct wq_err *err);
+
+/* --- shepherd.c --- */
+
+/* Find or start the shepherd, where a task manager needs one.  0 or -errno. */
+int shepherd_open(struct server *s, struct wq_err *err);
+/* The server ends.  The shepherd stays with what still runs. */
+void shepherd_close(struct server *s);
+
+/* --- adopt.c --- */
+
+/*
+ * Ask each task manager that can be asked now what became of the tasks that an earlier server
+ * started, and let it start new ones.  Those that have children can be asked when the shepherd is
+ * there; called again then.
+ */
+void adopt_tasks(struct server *s);
+
+/* --- keep.c --- */
+
+/* The work directory of a task that is to start: made, its path to `ret`.  0 or -errno. */
+int keep_make_work(struct server *s, struct task *task, char *ret, size_t size);
+/* Where it is, of a task that was started before. */
+void keep_find_work(const struct server *s, const struct task *task, char *ret, size_t size);
+/* It is over, in this way: what is not to be kept goes. */
+void keep_after(struct server *s, struct task *task);
+/* It was aborted, or never began: nothing is kept. */
+void keep_nothing(struct server *s, struct task *task);
+/* The same of one that is complete and forgotten here, and whose result was removed. */
+void keep_no_work(struct server *s, struct reqid id);
+/* Keep the history within its bounds: after many results, or where `now` asks for it. */
+void keep_prune(struct server *s, bool now);
+
+/* --- settings.c --- */
+
+/* What `wq set` has changed, in .wq/settings: applied to sched.  What cannot be read, or is of a task
+ * manager that is no more, is logged and left out. */
+void settings_load(struct server *s);
+/* The question "set"; its answer to `ret`. */
+int settings_answer(struct server *s, struct wq_bytes args, struct buf *ret, struct wq_err *err);
 
 /* --- page.c, answer.c --- */
 
@@ -149,7 +197,8 @@ void page_update(struct server *s, bool running);
 const char *page_reason(const struct server *s);
 
 /* Answer one question of wq.sock (a control_fn). */
-int answer_question(void *server, const char *what, struct buf *ret, struct wq_err *err);
+int answer_question(
+	void *server, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err);
 
 /* --- notify.c --- */
 

@@ -13,11 +13,10 @@
 #include "spool/read.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <limits.h>
 #include <string.h>
 
 enum {
-	TASK_NAME_MAX = 37 + 1 + REQID_SIZE + 12,
 	DELAY_MAX_MS = 3600 * 1000 /* what a plugin may hold its queue for at a time */
 };
 
@@ -39,17 +38,25 @@ static int read_again(struct server *s, const struct sched_decision *d, struct b
 static int call_start_task(struct server *s, struct task *task, const struct request *req,
 	int64_t *ret_delay_ms, struct wq_err *err)
 {
-	char name[TASK_NAME_MAX], id[REQID_SIZE];
+	char name[TASK_NAME_MAX], id[REQID_SIZE], work[PATH_MAX];
+	const struct task_manager *tm = &s->tms[task->tm];
+	task_name(task, s->spool.uuid, name);
 	reqid_format(task->id, id);
-	snprintf(name, sizeof name, "%s.%s.%u", s->spool.uuid, id, task->attempt);
 	struct instance_task t = { .id = id,
 		.name = name,
 		.key = req->key,
 		.label = req->label,
 		.request = req->payload,
 		.attempt = task->attempt,
+		.uid = task->uid,
 		.ref = task->ref };
-	return instance_start_task(s->tms[task->tm].instance, &t, &task->tid, ret_delay_ms, err);
+	if (tm->plugin->desc.caps & WQ_CAP_WORK_DIR) {
+		int rc = keep_make_work(s, task, work, sizeof work);
+		if (rc < 0)
+			return err_set(err, rc, "cannot make its work directory");
+		t.work_dir = work;
+	}
+	return instance_start_task(tm->instance, &t, &task->tid, ret_delay_ms, err);
 }
 
 /* Nothing began: the request goes back to its place, now or as PUT_BACK when that is possible. */
@@ -72,12 +79,15 @@ static void run(
 	task->uid = uid;
 	task->attempt = 1;
 	task->accepted_ns = d->since_ns;
+	task->run_limit_ns = task_managers_run_limit(s, (int)d->tm, req);
 	struct wq_err err = { 0 };
 	int64_t delay_ms = 0, now = time_mono_ns();
 	const char *tm = s->tms[d->tm].config->name;
 	int answer = call_start_task(s, task, req, &delay_ms, &err);
-	if (answer != WQ_OK)
+	if (answer != WQ_OK) {
+		keep_nothing(s, task);
 		tasks_drop(&s->tasks, task->ref);
+	}
 	switch (answer) {
 	case WQ_OK:
 		task->started_ns = now;
@@ -85,6 +95,8 @@ static void run(
 		metrics_observe(&s->metrics, (int)d->tm, METRICS_WAITING, now - d->since_ns);
 		log_info("%s: started by '%s'", ID_TEXT(d->id), tm);
 		sched_started(s->sched, d->id, task->ref, now);
+		if (task->run_limit_ns)
+			wq_check(sched_limit(s->sched, d->id, time_after(now, task->run_limit_ns)));
 		break;
 	case WQ_BUSY:
 		log_debug("%s: '%s' is busy after all", ID_TEXT(d->id), tm);

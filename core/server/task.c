@@ -58,6 +58,13 @@ void tasks_fini(struct tasks *t)
 	*t = (struct tasks){ 0 };
 }
 
+char *task_name(const struct task *task, const char *uuid, char ret[TASK_NAME_MAX])
+{
+	char id[REQID_SIZE];
+	snprintf(ret, TASK_NAME_MAX, "%s.%s.%u", uuid, reqid_format(task->id, id), task->attempt);
+	return ret;
+}
+
 struct task *tasks_next(const struct tasks *t, uint32_t ref)
 {
 	for (; ref < t->n; ref++)

@@ -11,7 +11,8 @@
 #include "spool/reqid.h"
 
 enum {
-	TASK_NO_TM = -1
+	TASK_NO_TM = -1,
+	TASK_NAME_MAX = 37 + 1 + REQID_SIZE + 12
 };
 
 struct task {
@@ -24,6 +25,11 @@ struct task {
 	uint32_t attempt; /* 0: never started */
 	uid_t uid;
 	int64_t accepted_ns, started_ns, ended_ns; /* time_mono_ns; 0: never */
+	int64_t run_limit_ns;                      /* 0: none */
+	bool adopting;   /* of an earlier server: its task manager has not been asked yet */
+	bool over_limit; /* it was told to end because of its run limit */
+	bool has_work;   /* it has a work directory */
+	bool has_handle; /* its plugin has saved something for recovery */
 	/* The outcome, once it is known. */
 	enum result_status status;
 	int32_t code, signal;
@@ -50,6 +56,9 @@ void task_describe(struct task *task, const struct request *req);
 
 void task_set_outcome(
 	struct task *task, enum result_status status, const char *error, const char *text);
+
+/* Its task name: "<uuid>.<id>.<attempt>".  Returns `ret`. */
+char *task_name(const struct task *task, const char *uuid, char ret[TASK_NAME_MAX]);
 
 /* The next task after `ref` (start with 0), in no order; NULL at the end. */
 struct task *tasks_next(const struct tasks *t, uint32_t ref);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "spool/work.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +21,12 @@ int task_managers_find(const struct server *s, const char *name)
 		if (strcmp(s->config.tms[i].name, name) == 0)
 			return (int)i;
 	return -1;
+}
+
+int64_t task_managers_run_limit(const struct server *s, int tm, const struct request *req)
+{
+	int64_t of_tm = s->tms[tm].config->run_limit_ns, own = req->run_limit_ns;
+	return own > 0 && (of_tm == 0 || own < of_tm) ? own : of_tm;
 }
 
 char *task_managers_names(const struct server *s, char *ret, size_t size)
@@ -96,19 +103,41 @@ static void log_for_plugin(
 		log_line((enum log_level)level, "%s: %s", tm->config->name, text);
 }
 
+static int save_handle(void *arg, struct instance *i, const char *id, uint32_t attempt,
+	const void *bytes, size_t len)
+{
+	struct task_manager *tm = arg;
+	struct server *s = tm->server;
+	struct reqid reqid;
+	(void)i;
+	if (!reqid_parse(id, strlen(id), &reqid))
+		return -WQ_E_UNKNOWN;
+	int rc = work_put_handle(&s->spool, reqid, attempt, bytes, len);
+	struct task *t = tasks_next(&s->tasks, 0);
+	while (t && !(t->tm == (int)tm->index && reqid_is(t->id, reqid)))
+		t = tasks_next(&s->tasks, t->ref);
+	if (t)
+		t->has_handle = true;
+	return rc;
+}
+
 int task_managers_create(struct server *s, struct problems *p)
 {
 	int rc = 0;
 	for (uint32_t i = 0; i < s->n_tms; i++) {
 		struct task_manager *tm = &s->tms[i];
-		struct instance_events events = {
-			.arg = tm, .touched = touched, .log = log_for_plugin
-		};
+		struct instance_host host = { .loop = s->loop,
+			.result_limit = (size_t)s->config.result_limit,
+			.children = s->children,
+			.events = { .arg = tm,
+				.touched = touched,
+				.log = log_for_plugin,
+				.save_handle = save_handle } };
 		struct wq_err err = { 0 };
 		if (!tm->has_values) /* a problem says why */
 			continue;
-		if (instance_new(&tm->instance, tm->plugin, tm->config->name, &tm->values, s->loop,
-			    (size_t)s->config.result_limit, &events, &err) == 0)
+		if (instance_new(&tm->instance, tm->plugin, tm->config->name, &tm->values, &host,
+			    &err) == 0)
 			continue;
 		char section[96];
 		snprintf(section, sizeof section, "task-manager '%s' options", tm->config->name);
@@ -127,6 +156,7 @@ int task_managers_start(struct server *s, struct wq_err *err)
 		int rc = instance_start(s->tms[i].instance, err);
 		if (rc < 0)
 			return rc;
+		sched_hold(s->sched, i, true); /* until adopt_tasks */
 	}
 	return 0;
 }

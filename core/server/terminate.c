@@ -5,16 +5,31 @@
 #include "server/server.h"
 
 #include "base/log.h"
+#include "base/quantity.h"
+
+static void say_why(const struct sched_decision *d, struct task *task)
+{
+	char limit[32];
+	switch (d->end) {
+	case SCHED_END_NOW:
+		log_notice("%s: still running, ending it", ID_TEXT(d->id));
+		break;
+	case SCHED_END_LIMIT:
+		task->over_limit = true;
+		log_info("%s: its run limit of %s has passed, ending it", ID_TEXT(d->id),
+			quantity_format_duration(task->run_limit_ns, limit));
+		break;
+	default:
+		log_info("%s: abort requested, ending its task", ID_TEXT(d->id));
+	}
+}
 
 void terminate_carry_out(struct server *s, const struct sched_decision *d)
 {
 	struct task *task = tasks_get(&s->tasks, d->ref);
-	if (d->now)
-		log_notice("%s: still running, ending it", ID_TEXT(d->id));
-	else
-		log_info("%s: abort requested, ending its task", ID_TEXT(d->id));
-	int rc = instance_terminate(
-		s->tms[d->tm].instance, task->tid, d->now ? WQ_TERM_NOW : WQ_TERM_GRACEFUL);
+	say_why(d, task);
+	int rc = instance_terminate(s->tms[d->tm].instance, task->tid,
+		d->end == SCHED_END_NOW ? WQ_TERM_NOW : WQ_TERM_GRACEFUL);
 	/* Unknown there: it has just ended, and reap is on its way. */
 	if (rc < 0 && rc != -WQ_E_UNKNOWN) {
 		log_warn("%s: its task manager cannot end it, trying again", ID_TEXT(d->id));

@@ -47,6 +47,11 @@ static int real_fchmod(int fd, mode_t mode)
 	return code(fchmod(fd, mode));
 }
 
+static int real_chmod(const char *path, mode_t mode)
+{
+	return code(chmod(path, mode));
+}
+
 static int real_fchown(int fd, uid_t uid, gid_t gid)
 {
 	return code(fchown(fd, uid, gid));
@@ -134,6 +139,7 @@ const struct spool_io spool_io_real = {
 	.fstat = real_fstat,
 	.fstatat = real_fstatat,
 	.fchmod = real_fchmod,
+	.chmod = real_chmod,
 	.fchown = real_fchown,
 	.utimensat = real_utimensat,
 	.write = real_write,

@@ -19,6 +19,8 @@ struct spool_io {
 	int (*fstat)(int fd, struct stat *ret);
 	int (*fstatat)(int dir, const char *name, struct stat *ret, int flags);
 	int (*fchmod)(int fd, mode_t mode);
+	int (*chmod)(
+		const char *path, mode_t mode); /* of what is open O_PATH, by its path in /proc */
 	int (*fchown)(int fd, uid_t uid, gid_t gid);
 	int (*utimensat)(int dir, const char *name, const struct timespec times[2], int flags);
 	ssize_t (*write)(int fd, const void *bytes, size_t len);

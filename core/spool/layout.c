@@ -32,10 +32,17 @@ enum {
 	ALL_STATES = (1 << SPOOL_STATE_MAX) - 1
 };
 
+/* Beside the states: what stays of a request when it is over. */
+static const char *const kept_names[] = { "work", "finished" };
+enum {
+	N_KEPT = sizeof kept_names / sizeof *kept_names
+};
+
 /* What stands in a root, by name only. */
 struct sight {
 	bool own;
 	unsigned states;
+	unsigned kept;              /* which of kept_names */
 	char first[NAME_MAX + 1];   /* any entry */
 	char foreign[NAME_MAX + 1]; /* one that is never ours */
 };
@@ -69,8 +76,14 @@ static int see(void *arg, struct reqid id, const char *name)
 			return 0;
 		}
 	}
-	if (strcmp(name, "work") != 0 && strcmp(name, "wq.sock") != 0 &&
-		strcmp(name, layout_status_name) != 0 && strcmp(name, layout_named_tmp_name) != 0)
+	for (unsigned i = 0; i < N_KEPT; i++) {
+		if (strcmp(name, kept_names[i]) == 0) {
+			sight->kept |= 1u << i;
+			return 0;
+		}
+	}
+	if (strcmp(name, "wq.sock") != 0 && strcmp(name, layout_status_name) != 0 &&
+		strcmp(name, layout_named_tmp_name) != 0)
 		keep(sight->foreign, name);
 	return 0;
 }
@@ -119,6 +132,24 @@ int layout_read_marker(const struct spool *sp, int dir_fd, const char *name, con
 	return 1;
 }
 
+/* Nothing may be in a directory into which only the server brings anything. */
+static int look_unused(
+	const struct spool *sp, const char *path, const char *dir, struct wq_err *err)
+{
+	char entry[NAME_MAX + 1] = "";
+	int fd = sp->io->openat(sp->root_fd, dir, OPEN_DIR, 0);
+	int rc = fd < 0 ? fd : scan_io(sp->io, fd, take_first, entry);
+	if (fd >= 0)
+		(void)sp->io->close(fd);
+	if (rc < 0)
+		return err_set(err, rc, "cannot list '%s/%s'", path, dir);
+	if (entry[0])
+		return err_set(err, -WQ_E_NOT_A_SPOOL,
+			"'%s' has no marker '.wq/spool', but '%s/%s' is there: not touched", path,
+			dir, entry);
+	return 0;
+}
+
 /* Only clients have written into a spool that was never finished, and only into 1 and 5. */
 static int look_half_made(
 	const struct spool *sp, const char *path, const struct sight *sight, struct wq_err *err)
@@ -128,23 +159,14 @@ static int look_half_made(
 			"'%s' holds '%s' and has no marker '.wq/spool': not a spool of wq", path,
 			sight->foreign);
 	static const enum spool_state servers[] = { SPOOL_PENDING, SPOOL_RUNNING, SPOOL_COMPLETE };
-	for (size_t i = 0; i < sizeof servers / sizeof *servers; i++) {
-		if (!(sight->states & 1u << servers[i]))
-			continue;
-		const char *state = spool_state_name(servers[i]);
-		char entry[NAME_MAX + 1] = "";
-		int fd = sp->io->openat(sp->root_fd, state, OPEN_DIR, 0);
-		int rc = fd < 0 ? fd : scan_io(sp->io, fd, take_first, entry);
-		if (fd >= 0)
-			(void)sp->io->close(fd);
-		if (rc < 0)
-			return err_set(err, rc, "cannot list '%s/%s'", path, state);
-		if (entry[0])
-			return err_set(err, -WQ_E_NOT_A_SPOOL,
-				"'%s' has no marker '.wq/spool', but '%s/%s' is there: not touched",
-				path, state, entry);
-	}
-	return 0;
+	int rc = 0;
+	for (size_t i = 0; i < sizeof servers / sizeof *servers && rc == 0; i++)
+		if (sight->states & 1u << servers[i])
+			rc = look_unused(sp, path, spool_state_name(servers[i]), err);
+	for (unsigned i = 0; i < N_KEPT && rc == 0; i++)
+		if (sight->kept & 1u << i)
+			rc = look_unused(sp, path, kept_names[i], err);
+	return rc;
 }
 
 int layout_look(const struct spool *sp, const char *path, struct wq_err *err)
@@ -223,17 +245,6 @@ static int open_dir(const struct spool *sp, int at, const char *path, const char
 	return check_dir(sp, fd, path, name, err);
 }
 
-/* The same for one that is not needed open. */
-static int make_dir(
-	const struct spool *sp, int at, const char *path, const char *name, struct wq_err *err)
-{
-	int fd = -1;
-	int rc = open_dir(sp, at, path, name, &fd, err);
-	if (fd >= 0)
-		(void)sp->io->close(fd);
-	return rc;
-}
-
 /* Open a plain file of ours for reading and writing, made when absent. */
 static int open_file(const struct spool *sp, int at, const char *path, const char *name, int *ret,
 	struct wq_err *err)
@@ -297,12 +308,16 @@ int layout_make(struct spool *sp, const char *path, struct wq_err *err)
 		return rc;
 
 	/* 1 comes last: a client that finds it finds all of them. */
-	rc = make_dir(sp, sp->root_fd, path, "work", err);
+	rc = open_dir(sp, sp->root_fd, path, "work", &sp->work_fd, err);
+	if (rc == 0)
+		rc = open_dir(sp, sp->root_fd, path, "finished", &sp->finished_fd, err);
 	for (int s = SPOOL_STATE_MAX - 1; s >= 0 && rc == 0; s--)
 		rc = open_dir(sp, sp->root_fd, path, spool_state_name((enum spool_state)s),
 			&sp->dir_fd[s], err);
 	if (rc == 0)
-		rc = make_dir(sp, sp->own_fd, path, "run", err);
+		rc = open_dir(sp, sp->own_fd, path, "run", &sp->run_fd, err);
+	if (rc == 0)
+		rc = open_dir(sp, sp->own_fd, path, "handles", &sp->handles_fd, err);
 	if (rc == 0)
 		rc = open_dir(sp, sp->own_fd, path, "quarantine", &sp->quarantine_fd, err);
 	if (rc == 0)

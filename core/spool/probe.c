@@ -44,7 +44,9 @@ static int probe_renames(struct spool *sp, const char *path, struct wq_err *err)
 		{ sp->dir_fd[SPOOL_PENDING], spool_state_name(SPOOL_PENDING) },
 		{ sp->dir_fd[SPOOL_RUNNING], spool_state_name(SPOOL_RUNNING) },
 		{ sp->dir_fd[SPOOL_COMPLETE], spool_state_name(SPOOL_COMPLETE) },
+		{ sp->finished_fd, "finished" },
 		{ sp->dir_fd[SPOOL_ABORTING], spool_state_name(SPOOL_ABORTING) },
+		{ sp->handles_fd, ".wq/handles" },
 		{ sp->quarantine_fd, ".wq/quarantine" },
 		{ sp->tmp_fd, ".wq/tmp" },
 	};

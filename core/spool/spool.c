@@ -12,6 +12,7 @@
 #include "spool/layout.h"
 #include "spool/probe.h"
 #include "spool/scan.h"
+#include "spool/work.h"
 
 static const char hwm_name[] = "hwm";
 
@@ -36,7 +37,11 @@ static void reset(struct spool *sp, const struct spool_io *io)
 	*sp = (struct spool){
 		.io = io,
 		.root_fd = -1,
+		.work_fd = -1,
+		.finished_fd = -1,
 		.own_fd = -1,
+		.run_fd = -1,
+		.handles_fd = -1,
 		.tmp_fd = -1,
 		.quarantine_fd = -1,
 		.lock_fd = -1,
@@ -59,6 +64,10 @@ void spool_close(struct spool *sp)
 {
 	for (enum spool_state s = 0; s < SPOOL_STATE_MAX; s++)
 		close_one(sp, &sp->dir_fd[s]);
+	close_one(sp, &sp->work_fd);
+	close_one(sp, &sp->finished_fd);
+	close_one(sp, &sp->run_fd);
+	close_one(sp, &sp->handles_fd);
 	close_one(sp, &sp->tmp_fd);
 	close_one(sp, &sp->quarantine_fd);
 	close_one(sp, &sp->status_fd);
@@ -167,7 +176,7 @@ int spool_commit(struct spool *sp, unsigned states)
 /* ---- wipe ------------------------------------------------------------------------------------- */
 
 struct wipe {
-	const struct spool *sp;
+	struct spool *sp;
 	int dir_fd;
 	bool all; /* whatever stands here is ours */
 	int removed;
@@ -190,6 +199,23 @@ static int wipe_one(void *arg, struct reqid id, const char *name)
 	return 0;
 }
 
+/* The directory of a task, with all in it; no other name in work/ is ours. */
+static int wipe_work(void *arg, struct reqid none, const char *name)
+{
+	struct wipe *wipe = arg;
+	struct reqid id;
+	uint32_t attempt;
+	(void)none;
+	if (!name || !work_parse(name, &id, &attempt))
+		return 0;
+	int rc = work_remove(wipe->sp, id, attempt);
+	if (rc == 0)
+		wipe->removed++;
+	else if (wipe->rc == 0)
+		wipe->rc = rc;
+	return 0;
+}
+
 int spool_wipe(struct spool *sp, struct wq_err *err)
 {
 	struct wipe wipe = { .sp = sp };
@@ -197,20 +223,24 @@ int spool_wipe(struct spool *sp, struct wq_err *err)
 	const struct {
 		int fd;
 		bool all;
+		scan_fn *fn;
 		const char *name;
 	} places[] = {
-		{ sp->dir_fd[SPOOL_REQUESTED], false, spool_state_name(SPOOL_REQUESTED) },
-		{ sp->dir_fd[SPOOL_PENDING], false, spool_state_name(SPOOL_PENDING) },
-		{ sp->tmp_fd, true, ".wq/tmp" },
-		{ sp->dir_fd[SPOOL_RUNNING], false, spool_state_name(SPOOL_RUNNING) },
-		{ sp->dir_fd[SPOOL_COMPLETE], false, spool_state_name(SPOOL_COMPLETE) },
-		{ sp->quarantine_fd, true, ".wq/quarantine" },
-		{ sp->dir_fd[SPOOL_ABORTING], false, spool_state_name(SPOOL_ABORTING) },
+		{ sp->dir_fd[SPOOL_REQUESTED], false, wipe_one, spool_state_name(SPOOL_REQUESTED) },
+		{ sp->dir_fd[SPOOL_PENDING], false, wipe_one, spool_state_name(SPOOL_PENDING) },
+		{ sp->tmp_fd, true, wipe_one, ".wq/tmp" },
+		{ sp->dir_fd[SPOOL_RUNNING], false, wipe_one, spool_state_name(SPOOL_RUNNING) },
+		{ sp->dir_fd[SPOOL_COMPLETE], false, wipe_one, spool_state_name(SPOOL_COMPLETE) },
+		{ sp->finished_fd, false, wipe_one, "finished" },
+		{ sp->work_fd, false, wipe_work, "work" },
+		{ sp->handles_fd, true, wipe_one, ".wq/handles" },
+		{ sp->quarantine_fd, true, wipe_one, ".wq/quarantine" },
+		{ sp->dir_fd[SPOOL_ABORTING], false, wipe_one, spool_state_name(SPOOL_ABORTING) },
 	};
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
 		wipe.dir_fd = places[i].fd;
 		wipe.all = places[i].all;
-		int rc = scan_io(sp->io, wipe.dir_fd, wipe_one, &wipe);
+		int rc = scan_io(sp->io, wipe.dir_fd, places[i].fn, &wipe);
 		if (rc == 0)
 			rc = wipe.rc;
 		if (rc < 0)
@@ -232,6 +262,28 @@ static int open_states(struct spool *sp, const char *path, struct wq_err *err)
 		if (fd < 0)
 			return err_set(err, fd, "cannot open '%s/%s'", path, spool_state_name(s));
 		sp->dir_fd[s] = fd;
+	}
+	return 0;
+}
+
+/* What stays when a request is over; an older server made no finished/. */
+static int open_kept(struct spool *sp, const char *path, struct wq_err *err)
+{
+	const struct {
+		const char *name;
+		int *fd;
+	} kept[] = { { "work", &sp->work_fd }, { "finished", &sp->finished_fd } };
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+		int fd = sp->io->openat(sp->root_fd, kept[i].name, OPEN_PATH, 0);
+		if (fd == -ENOENT)
+			continue;
+		if (fd == -ENOTDIR || fd == -ELOOP)
+			return err_set(err, -WQ_E_NOT_A_SPOOL,
+				"'%s' is not a spool of wq: '%s' is no directory", path,
+				kept[i].name);
+		if (fd < 0)
+			return err_set(err, fd, "cannot open '%s/%s'", path, kept[i].name);
+		*kept[i].fd = fd;
 	}
 	return 0;
 }
@@ -263,6 +315,8 @@ static int open_client(struct spool *sp, const char *path, struct wq_err *err)
 	if (rc < 0)
 		return rc;
 	rc = open_states(sp, path, err);
+	if (rc == 0)
+		rc = open_kept(sp, path, err);
 	if (rc < 0)
 		return rc;
 	rc = sp->io->fstat(sp->dir_fd[SPOOL_COMPLETE], &st);

@@ -38,7 +38,11 @@ struct spool {
 	const struct spool_io *io;
 	int root_fd;
 	int dir_fd[SPOOL_STATE_MAX]; /* in a client O_PATH: the right to list is not needed */
+	int work_fd;                 /* work; client: O_PATH, or -1 */
+	int finished_fd;             /* finished; client: O_PATH, or -1 where there is none */
 	int own_fd;                  /* .wq; server only from here, -1 in a client */
+	int run_fd;                  /* .wq/run: the shepherd's records */
+	int handles_fd;              /* .wq/handles: what plugins keep with running tasks */
 	int tmp_fd;                  /* .wq/tmp */
 	int quarantine_fd;           /* .wq/quarantine */
 	int lock_fd;
@@ -91,8 +95,9 @@ int spool_commit(struct spool *sp, unsigned states);
  */
 void spool_note_id(struct spool *sp, struct reqid id);
 
-/* `on-start = wipe`: unlink well-formed ids and our own names in the five, tmp and quarantine; never
- * descends, never follows.  The count removed, or -errno. */
+/* `on-start = wipe`: unlink well-formed ids and our own names in the five, finished, tmp, handles
+ * and quarantine, and remove the work directories of tasks.  Descends nowhere else, never follows.
+ * The count removed, or -errno. */
 int spool_wipe(struct spool *sp, struct wq_err *err);
 
 /* Persist the id high-water mark in .wq/hwm (called now and then and at exit).  0 or -errno. */

@@ -65,6 +65,8 @@ struct wq_request {
 	const char *label;   /* for people, at most 128 bytes */
 	const void *payload; /* one well-formed CBOR item; NULL: null */
 	size_t payload_len;
+	/* How long it may run; 0: as long as its task manager lets it.  It can only shorten that. */
+	int64_t run_limit_ns;
 };
 
 /*
@@ -138,7 +140,10 @@ int wq_wait(wq_client *c, const char *id, int64_t timeout_ns, uint32_t flags, wq
 int wq_wait_any(wq_client *c, const char *const *ids, const uint8_t *done, size_t n,
 	int64_t timeout_ns, uint32_t flags, size_t *ret_index, wq_result **ret, struct wq_err *err);
 
-/* Take away a result that was left by WQ_WAIT_KEEP.  -WQ_E_GONE: somebody else did. */
+/*
+ * Take away a result that was left by WQ_WAIT_KEEP.  It goes into the history, which the server keeps
+ * within bounds (keep-finished in wq.conf).  -WQ_E_GONE: somebody else did.
+ */
 int wq_collect(wq_client *c, const char *id, struct wq_err *err);
 
 /*
@@ -153,7 +158,8 @@ enum {
 	WQ_STATE_PENDING,
 	WQ_STATE_RUNNING,
 	WQ_STATE_COMPLETE,
-	WQ_STATE_GONE
+	WQ_STATE_GONE,
+	WQ_STATE_FINISHED /* collected, and still in the history: wq_list_finished only */
 };
 const char *wq_state_name(int32_t state); /* "requested" ... */
 
@@ -177,6 +183,14 @@ struct wq_entry {
 int wq_list(wq_client *c, int (*fn)(void *arg, const struct wq_entry *entry), void *arg,
 	struct wq_err *err);
 
+/* The same for the history: results that were collected, in order of id. */
+int wq_list_finished(wq_client *c, int (*fn)(void *arg, const struct wq_entry *entry), void *arg,
+	struct wq_err *err);
+
+/* Read a result in the history, or one that is complete, and leave it there.  -WQ_E_GONE: it is in
+ * neither. */
+int wq_read_finished(wq_client *c, const char *id, wq_result **ret, struct wq_err *err);
+
 /* What a request says of itself, read from where it stands.  Free with wq_details_free. */
 struct wq_details {
 	uint32_t struct_size;
@@ -197,8 +211,37 @@ void wq_details_free(struct wq_details *d);
  */
 int wq_ask(wq_client *c, const char *what, void **ret, size_t *ret_len, struct wq_err *err);
 
+/* The same with arguments: one CBOR map, NULL for none.  "set": see wq(1), wq set. */
+int wq_ask_with(wq_client *c, const char *what, const void *args, size_t args_len, void **ret,
+	size_t *ret_len, struct wq_err *err);
+
 /* What wq.status says, also without a server: one CBOR map, free(3) it.  -ENOENT: never served. */
 int wq_status_page(wq_client *c, void **ret, size_t *ret_len, struct wq_err *err);
+
+/* ---- the output of a task, for plugins that keep it in its work directory (fork-exec) ---------- */
+
+typedef struct wq_output wq_output;
+enum {
+	WQ_STDOUT = 1,
+	WQ_STDERR = 2
+};
+
+/*
+ * Follow what a task writes, from its beginning, also before it has begun and after it has ended, as
+ * long as the server keeps it.  The client must stay open as long as the output.
+ *   -WQ_E_GONE     there is no such request, and none in the history
+ */
+int wq_output_open(wq_output **ret, wq_client *c, const char *id, struct wq_err *err);
+void wq_output_close(wq_output *o);
+
+/*
+ * The next bytes, at most `size`, as soon as there are any: their count, and from which of the two to
+ * *ret_which.  0: the task has ended and all of it has been read (or it will never have any).
+ * -WQ_E_TIMEOUT: nothing new within `timeout_ns` (0: only look).  -EINTR: a signal handler ran.
+ * [blocks: until then; costs nothing while nothing is written]
+ */
+int64_t wq_output_read(wq_output *o, int64_t timeout_ns, int32_t *ret_which, void *buf, size_t size,
+	struct wq_err *err);
 
 const char *wq_version(void);
 

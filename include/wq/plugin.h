@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 #define WQ_ABI_MAJOR    0u
-#define WQ_ABI_MINOR    1u
+#define WQ_ABI_MINOR    2u
 #define WQ_PLUGIN_MAGIC 0x31505157u /* the bytes "WQP1" */
 
 typedef struct wq_self wq_self; /* your state of one instance; you define it */
@@ -62,7 +62,14 @@ enum {
 	 * where that is not positive) */
 	WQ_RETRY = 2,
 	/* start_task, validate: never possible here; err->name and err->text say why */
-	WQ_REJECT = 3
+	WQ_REJECT = 3,
+
+	/* recover: it runs, or has ended and reap will say how */
+	WQ_ADOPTED = 16,
+	/* recover: proved: nothing of it was ever begun; back to its place */
+	WQ_NEVER_BEGAN = 17,
+	/* recover: proved: nothing of it runs any more, and how it ended cannot be known */
+	WQ_ENDED = 18
 };
 
 /* How a task ended: wq_outcome.how. */
@@ -112,7 +119,12 @@ enum {
 	 * I call wakeup, or a watched descriptor is ready, or tick is due, or I have just been called.
 	 * Without it the host asks every `sample-interval` while tasks run or requests wait.
 	 */
-	WQ_CAP_WAKES = 1u << 0
+	WQ_CAP_WAKES = 1u << 0,
+	/* "Each task has a directory of its own": made before start_task, wq_task.work_dir names it. */
+	WQ_CAP_WORK_DIR = 1u << 1,
+	/* "I call spawn": the server keeps a wq-shepherd for it.  Wants WQ_CAP_WORK_DIR too, for there
+	 * the output goes. */
+	WQ_CAP_CHILDREN = 1u << 2
 };
 
 /* ---- options ---------------------------------------------------------------------------------
@@ -180,6 +192,106 @@ struct wq_task {
 	/* Your task_size bytes, zeroed before start_task; they stay until reap has given the task back
 	 * and the next operation is called. */
 	void *state;
+
+	/* --- since 0.2 --- */
+
+	/* With WQ_CAP_WORK_DIR: its directory, an absolute path; mode 0700.  Else NULL. */
+	const char *work_dir;
+	/* What save_handle was given last; in recover only. */
+	struct wq_bytes handle;
+	/* recover only: its children, those that have ended too; on_child tells of each once more. */
+	const struct wq_child *children;
+	uint32_t n_children;
+	uint32_t uid; /* whose request it is */
+};
+
+/* ---- children ----------------------------------------------------------------------------------
+ *
+ * Commands that the server runs for a task.  Their parent is wq-shepherd, a process that outlives
+ * the server: a restarted server finds them again, and their ends, in recover.  Each child has a
+ * session of its own (setsid(2)), no descriptors but 0, 1 and 2, default signal dispositions, and
+ * WQ_TASK in its environment; where a cgroup v2 tree may be written, a cgroup as well.
+ */
+
+/* One child of a task, told to recover. */
+struct wq_child {
+	uint64_t child;    /* its number in this server */
+	const char *label; /* as spawn was given it, "" for NULL */
+};
+
+/* A limit of setrlimit(2), soft and hard. */
+struct wq_limit {
+	int32_t resource; /* RLIMIT_... */
+	uint32_t reserved;
+	uint64_t value; /* RLIM_INFINITY: none */
+};
+
+enum {
+	WQ_SPAWN_JOIN_OUTPUT = 1u << 0, /* standard error goes where standard output goes */
+	/* What still runs when the child has ended is left alone; else it is ended too, and only then
+	 * on_child is called. */
+	WQ_SPAWN_LEAVE_REST = 1u << 1
+};
+
+/* What to run; all of it borrowed for the call. */
+struct wq_spawn {
+	uint32_t struct_size;
+	uint32_t flags; /* WQ_SPAWN_... */
+	wq_tid tid;
+	/* Which of the task's children, [a-z0-9-]{1,31}; NULL for a task's only one.  With the task's
+	 * name it names the child: the same name is never run twice. */
+	const char *label;
+	/* NULL at the end.  argv[0] without a '/' is looked for in PATH as `env` has it. */
+	const char *const *argv;
+	/* "NAME=value", NULL at the end; NULL: nothing.  The host adds WQ_ID, WQ_ATTEMPT,
+	 * WQ_TASK_MANAGER, WQ_WORK_DIR and WQ_TASK in the place of any of that name. */
+	const char *const *env;
+	const char *dir; /* where to run, absolute; NULL: the work directory */
+	/* NULL: anywhere; else `dir`, symbolic links followed, must be one of these or below. */
+	const char *const *dirs_allowed;
+	struct wq_bytes input; /* its standard input; len 0: /dev/null */
+	/* Bytes kept of its standard output and error, in the files "stdout" and "stderr" of the work
+	 * directory ("LABEL.stdout"); what comes after that is counted and dropped. */
+	uint64_t out_limit, err_limit;
+	const struct wq_limit *limits;
+	uint32_t n_limits;
+	uint32_t processes; /* at once, in its cgroup where it has one with pids.max; 0: no limit */
+	uint32_t umask;
+	int32_t nice;      /* 0 to 19 */
+	uint32_t grace_ms; /* for what it leaves behind: between SIGTERM and SIGKILL */
+	uint32_t reserved;
+};
+
+/* How a child ended: wq_child_end.how. */
+enum {
+	WQ_CHILD_EXITED = 1,      /* `code` */
+	WQ_CHILD_SIGNALLED = 2,   /* `signal` */
+	WQ_CHILD_NOT_STARTED = 3, /* `error` and `text` say why */
+	/* It is gone, and how it ended cannot be known: its shepherd was killed, or the machine. */
+	WQ_CHILD_UNKNOWN = 4
+};
+enum {
+	WQ_CHILD_WAS_TOLD = 1u << 0, /* it ended after end_child, or the like, had begun */
+	WQ_CHILD_CORE = 1u << 1      /* it left a core dump */
+};
+
+/* Borrowed for the call of on_child. */
+struct wq_child_end {
+	uint32_t struct_size;
+	int32_t how;
+	int32_t code, signal;
+	uint32_t flags;             /* WQ_CHILD_WAS_TOLD... */
+	uint32_t rest;              /* processes that it had left behind and that were ended */
+	const char *error;          /* NOT_STARTED: "not-found", "no-permission", "bad-interpreter",
+			    * "bad-format", "too-large", "no-directory", "directory-not-allowed",
+			    * "no-resources"; UNKNOWN: "lost"; else NULL */
+	const char *text;           /* one line for people, or NULL */
+	int64_t began_us, ended_us; /* wall clock, microseconds since 1970; 0: not known */
+	int64_t ran_ns;             /* CLOCK_BOOTTIME */
+	/* As wait4(2) gives them: the child and those of its descendants that were waited for. */
+	uint64_t user_us, system_us, max_rss_kib, minor_faults, major_faults;
+	uint64_t blocks_in, blocks_out, switches, preemptions;
+	uint64_t out_bytes, out_kept, err_bytes, err_kept; /* written, and kept in the files */
 };
 
 /*
@@ -232,6 +344,31 @@ struct wq_host {
 	uint64_t (*watch)(wq_host_ctx *ctx, int32_t fd, uint32_t events);
 	int32_t (*rewatch)(wq_host_ctx *ctx, uint64_t watch, uint32_t events);
 	void (*unwatch)(wq_host_ctx *ctx, uint64_t watch);
+
+	/* --- since 0.2 --- */
+
+	/*
+	 * Run a child for a task: in start_task, or any time until the task is given back.  WQ_OK: on_child
+	 * will tell of its end once, also when it cannot be started; its number goes to `ret_child`.
+	 * WQ_BUSY: the shepherd takes no more just now; a plugin answers it on.  -WQ_E_LIMIT: too much to
+	 * pass on (4 MiB in all).  -EINVAL, -WQ_E_UNKNOWN (no such task), -WQ_E_DUPLICATE (label used).
+	 * When a task is given back what is left of its children is ended.  [loop]
+	 */
+	int32_t (*spawn)(wq_host_ctx *ctx, const struct wq_spawn *spawn, uint64_t *ret_child,
+		struct wq_err *err);
+
+	/*
+	 * End a child and all that descends from it.  WQ_TERM_GRACEFUL: SIGTERM, and SIGKILL after
+	 * `grace_ms`; WQ_TERM_NOW: SIGKILL.  Its end comes by on_child, when nothing of it is left.  May be
+	 * called again.  0, or -WQ_E_UNKNOWN: it has ended.  [loop]
+	 */
+	int32_t (*end_child)(wq_host_ctx *ctx, uint64_t child, uint32_t how, uint32_t grace_ms);
+
+	/*
+	 * Keep up to 4096 bytes with a running task, for recover: the number of something outside.  The
+	 * last one wins.  0, -WQ_E_UNKNOWN, -WQ_E_LIMIT, -errno.  [loop] [blocks: a file operation]
+	 */
+	int32_t (*save_handle)(wq_host_ctx *ctx, wq_tid tid, const void *bytes, size_t len);
 };
 
 #define WQ_HAS(host, service)                                                                      \
@@ -307,6 +444,25 @@ struct wq_plugin {
 
 	/* The result of this task can no longer be lost.  NULL: you do not care. */
 	void (*ack)(wq_self *me, wq_tid tid);
+
+	/* --- since 0.2 --- */
+
+	/* A child has ended, and nothing of it is left.  Called once for each.  Required when spawn is
+	 * used.  reap is asked after it. */
+	void (*on_child)(wq_self *me, uint64_t child, wq_tid tid, const struct wq_child_end *end);
+
+	/*
+	 * A task that an earlier server had started, after start and before any start_task: WQ_ADOPTED,
+	 * WQ_NEVER_BEGAN, WQ_ENDED; all else is "cannot be known": it is reported as lost.  Start nothing
+	 * here.  task->state is zeroed and stays, when adopted.  With spawn: task->n_children is 0 only
+	 * where it is certain that none ever ran.
+	 *
+	 * NULL: tasks end with the server.  With it the server leaves them running when it stops, after
+	 * stop(WQ_STOP_DETACH).
+	 */
+	int32_t (*recover)(wq_self *me, const struct wq_task *task, struct wq_err *err);
+	/* That was all of them; start_task may follow.  NULL: nothing to do. */
+	void (*recover_end)(wq_self *me);
 };
 
 /* What tools and the loader read before any code of the plugin runs: an ELF note, owner "WQP". */
@@ -350,7 +506,10 @@ typedef const struct wq_plugin *wq_plugin_fn(void);
 #if defined(__LP64__) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 _Static_assert(sizeof(struct wq_err) == 512, "wq_err");
 _Static_assert(sizeof(struct wq_option) == 56 && sizeof(struct wq_value) == 24, "options");
-_Static_assert(sizeof(struct wq_task) == 72 && sizeof(struct wq_outcome) == 64, "tasks");
+_Static_assert(sizeof(struct wq_task) == 112 && sizeof(struct wq_outcome) == 64, "tasks");
+_Static_assert(offsetof(struct wq_task, work_dir) == 72, "wq_task, since 0.2");
+_Static_assert(sizeof(struct wq_child) == 16 && sizeof(struct wq_limit) == 16, "children");
+_Static_assert(sizeof(struct wq_spawn) == 120 && sizeof(struct wq_child_end) == 168, "children");
 _Static_assert(sizeof(struct wq_note) == 88, "wq_note");
 _Static_assert(offsetof(struct wq_plugin, start_task) == 64, "wq_plugin");
 #endif

@@ -78,6 +78,11 @@ static void print_tasks(void)
 	MEMBER(wq_task, label);
 	MEMBER(wq_task, request);
 	MEMBER(wq_task, state);
+	MEMBER(wq_task, work_dir);
+	MEMBER(wq_task, handle);
+	MEMBER(wq_task, children);
+	MEMBER(wq_task, n_children);
+	MEMBER(wq_task, uid);
 	SIZE(wq_outcome);
 	MEMBER(wq_outcome, struct_size);
 	MEMBER(wq_outcome, how);
@@ -89,6 +94,61 @@ static void print_tasks(void)
 	MEMBER(wq_outcome, signal);
 	MEMBER(wq_outcome, retry_after_ms);
 	MEMBER(wq_outcome, reserved);
+}
+
+static void print_children(void)
+{
+	SIZE(wq_child);
+	MEMBER(wq_child, child);
+	MEMBER(wq_child, label);
+	SIZE(wq_limit);
+	MEMBER(wq_limit, resource);
+	MEMBER(wq_limit, reserved);
+	MEMBER(wq_limit, value);
+	SIZE(wq_spawn);
+	MEMBER(wq_spawn, struct_size);
+	MEMBER(wq_spawn, flags);
+	MEMBER(wq_spawn, tid);
+	MEMBER(wq_spawn, label);
+	MEMBER(wq_spawn, argv);
+	MEMBER(wq_spawn, env);
+	MEMBER(wq_spawn, dir);
+	MEMBER(wq_spawn, dirs_allowed);
+	MEMBER(wq_spawn, input);
+	MEMBER(wq_spawn, out_limit);
+	MEMBER(wq_spawn, err_limit);
+	MEMBER(wq_spawn, limits);
+	MEMBER(wq_spawn, n_limits);
+	MEMBER(wq_spawn, processes);
+	MEMBER(wq_spawn, umask);
+	MEMBER(wq_spawn, nice);
+	MEMBER(wq_spawn, grace_ms);
+	MEMBER(wq_spawn, reserved);
+	SIZE(wq_child_end);
+	MEMBER(wq_child_end, struct_size);
+	MEMBER(wq_child_end, how);
+	MEMBER(wq_child_end, code);
+	MEMBER(wq_child_end, signal);
+	MEMBER(wq_child_end, flags);
+	MEMBER(wq_child_end, rest);
+	MEMBER(wq_child_end, error);
+	MEMBER(wq_child_end, text);
+	MEMBER(wq_child_end, began_us);
+	MEMBER(wq_child_end, ended_us);
+	MEMBER(wq_child_end, ran_ns);
+	MEMBER(wq_child_end, user_us);
+	MEMBER(wq_child_end, system_us);
+	MEMBER(wq_child_end, max_rss_kib);
+	MEMBER(wq_child_end, minor_faults);
+	MEMBER(wq_child_end, major_faults);
+	MEMBER(wq_child_end, blocks_in);
+	MEMBER(wq_child_end, blocks_out);
+	MEMBER(wq_child_end, switches);
+	MEMBER(wq_child_end, preemptions);
+	MEMBER(wq_child_end, out_bytes);
+	MEMBER(wq_child_end, out_kept);
+	MEMBER(wq_child_end, err_bytes);
+	MEMBER(wq_child_end, err_kept);
 }
 
 static void print_host_and_plugin(void)
@@ -106,6 +166,9 @@ static void print_host_and_plugin(void)
 	MEMBER(wq_host, watch);
 	MEMBER(wq_host, rewatch);
 	MEMBER(wq_host, unwatch);
+	MEMBER(wq_host, spawn);
+	MEMBER(wq_host, end_child);
+	MEMBER(wq_host, save_handle);
 	SIZE(wq_plugin);
 	MEMBER(wq_plugin, magic);
 	MEMBER(wq_plugin, struct_size);
@@ -132,6 +195,9 @@ static void print_host_and_plugin(void)
 	MEMBER(wq_plugin, on_ready);
 	MEMBER(wq_plugin, tick);
 	MEMBER(wq_plugin, ack);
+	MEMBER(wq_plugin, on_child);
+	MEMBER(wq_plugin, recover);
+	MEMBER(wq_plugin, recover_end);
 }
 
 static void print_constants(void)
@@ -142,6 +208,9 @@ static void print_constants(void)
 	CONSTANT(WQ_BUSY);
 	CONSTANT(WQ_RETRY);
 	CONSTANT(WQ_REJECT);
+	CONSTANT(WQ_ADOPTED);
+	CONSTANT(WQ_NEVER_BEGAN);
+	CONSTANT(WQ_ENDED);
 	CONSTANT(WQ_DONE_OK);
 	CONSTANT(WQ_DONE_FAILED);
 	CONSTANT(WQ_DONE_ABORTED);
@@ -163,6 +232,16 @@ static void print_constants(void)
 	CONSTANT(WQ_FD_ERROR);
 	CONSTANT(WQ_FD_HANGUP);
 	CONSTANT(WQ_CAP_WAKES);
+	CONSTANT(WQ_CAP_WORK_DIR);
+	CONSTANT(WQ_CAP_CHILDREN);
+	CONSTANT(WQ_SPAWN_JOIN_OUTPUT);
+	CONSTANT(WQ_SPAWN_LEAVE_REST);
+	CONSTANT(WQ_CHILD_EXITED);
+	CONSTANT(WQ_CHILD_SIGNALLED);
+	CONSTANT(WQ_CHILD_NOT_STARTED);
+	CONSTANT(WQ_CHILD_UNKNOWN);
+	CONSTANT(WQ_CHILD_WAS_TOLD);
+	CONSTANT(WQ_CHILD_CORE);
 	CONSTANT(WQ_T_BOOL);
 	CONSTANT(WQ_T_INT);
 	CONSTANT(WQ_T_FLOAT);
@@ -196,6 +275,7 @@ int main(void)
 	print_small();
 	print_options();
 	print_tasks();
+	print_children();
 	print_host_and_plugin();
 	print_constants();
 	printf("entry symbol %s\n", WQ_ENTRY_SYMBOL);

@@ -118,6 +118,7 @@ static void try_request(const uint8_t *bytes, size_t len)
 	MUST(request_encode(&req, &b, &err) == 0);
 	MUST(request_decode(b.data, b.len, &back, &err) == 0);
 	MUST(strcmp(req.key, back.key) == 0 && strcmp(req.label, back.label) == 0);
+	MUST(req.run_limit_ns == back.run_limit_ns);
 	MUST(strcmp(req.task_manager, back.task_manager) == 0);
 	MUST(same(&req.payload, &back.payload) && back.has_check);
 	MUST(codec_kind(bytes, len) == 0);

@@ -47,6 +47,10 @@ FILES = {
             "limit": 2**64 - 1,
         },
     ),
+    "request-limit.cbor": file_of(
+        {"wq-request": 1, "task-manager": "lab", "label": "nightly", "run-limit-ns": 600000000000},
+        None,
+    ),
     "result-minimal.cbor": file_of(
         {
             "wq-result": 1,

@@ -134,7 +134,7 @@ int sock_ask_as(const struct sock_server *s, uid_t uid, struct wq_err *err)
 		int dir = dup(s->dir_fd);
 		if (dir < 0 || setresuid(uid, uid, uid) < 0)
 			_exit(1);
-		control_ask(dir, "status", &answer, &why);
+		control_ask(dir, "status", (struct wq_bytes){ 0 }, &answer, &why);
 		if (write(ends[1], &why, sizeof why) != (ssize_t)sizeof why)
 			_exit(1);
 		_exit(0);

@@ -81,6 +81,7 @@ static int32_t probe_start_task(wq_self *me, const struct wq_task *task, struct 
 {
 	called(me, "start_task");
 	saw_task(task);
+	inside(probe.in_start_task);
 	write_err(err);
 	return probe.start_task;
 }
@@ -130,6 +131,38 @@ static void probe_ack(wq_self *me, wq_tid tid)
 	probe.acked = tid;
 }
 
+static void probe_on_child(wq_self *me, uint64_t child, wq_tid tid, const struct wq_child_end *end)
+{
+	called(me, "on_child");
+	probe.n_ends++;
+	probe.ended_child = child;
+	probe.ended_tid = tid;
+	probe.end = *end;
+	snprintf(probe.end_error, sizeof probe.end_error, "%s", end->error ? end->error : "");
+	snprintf(probe.end_text, sizeof probe.end_text, "%s", end->text ? end->text : "");
+	inside(probe.in_on_child);
+}
+
+static int32_t probe_recover(wq_self *me, const struct wq_task *task, struct wq_err *err)
+{
+	called(me, "recover");
+	saw_task(task);
+	snprintf(probe.handle, sizeof probe.handle, "%.*s", (int)task->handle.len,
+		(const char *)(task->handle.ptr ? task->handle.ptr : ""));
+	for (uint32_t k = 0; k < task->n_children && k < 8; k++) {
+		probe.children[k] = task->children[k];
+		snprintf(probe.labels[k], sizeof probe.labels[k], "%s", task->children[k].label);
+	}
+	write_err(err);
+	inside(probe.in_recover);
+	return probe.recover;
+}
+
+static void probe_recover_end(wq_self *me)
+{
+	called(me, "recover_end");
+}
+
 struct plugin probe_plugin = {
 	.desc = {
 		.name = "probe",
@@ -148,12 +181,24 @@ struct plugin probe_plugin = {
 		.on_ready = probe_on_ready,
 		.tick = probe_tick,
 		.ack = probe_ack,
+		.on_child = probe_on_child,
 	},
 };
 
 void probe_reset(void)
 {
-	probe = (struct probe){ .reap = 1, .capacity = 8, .next_tick = INT64_MAX };
+	probe = (struct probe){
+		.reap = 1, .capacity = 8, .recover = WQ_ADOPTED, .next_tick = INT64_MAX
+	};
+	probe_plugin.desc.caps = WQ_CAP_WAKES | WQ_CAP_WORK_DIR | WQ_CAP_CHILDREN;
+	probe_plugin.desc.recover = NULL;
+	probe_plugin.desc.recover_end = NULL;
+}
+
+void probe_can_recover(void)
+{
+	probe_plugin.desc.recover = probe_recover;
+	probe_plugin.desc.recover_end = probe_recover_end;
 }
 
 int probe_calls(const char *op)

@@ -15,6 +15,7 @@ struct probe {
 	struct wq_outcome outcomes[64]; /* given back by reap in this order; its answer is `reap` */
 	int n_outcomes;
 	int32_t reap;
+	int32_t recover;
 	int64_t next_tick;
 
 	/* What was seen. */
@@ -28,16 +29,32 @@ struct probe {
 	uint32_t ready_events, how;
 	wq_tid acked;
 	int64_t now_ns;
+	/* The ends of children, the last one in full. */
+	int n_ends;
+	uint64_t ended_child;
+	wq_tid ended_tid;
+	struct wq_child_end end;
+	char end_error[64], end_text[128];
+	/* What recover was told. */
+	struct wq_child children[8];
+	char labels[8][32];
+	char handle[32];
 
 	/* Called inside the operation named. */
 	void (*in_start)(void);
 	void (*in_create)(void);
 	void (*in_on_ready)(void);
 	void (*in_destroy)(void);
+	void (*in_start_task)(void);
+	void (*in_recover)(void);
+	void (*in_on_child)(void);
 };
 extern struct probe probe;
 
-/* Forget all; answers are WQ_OK, 1 for reap, and room for 8. */
+/* Forget all; answers are WQ_OK, 1 for reap, WQ_ADOPTED for recover, and room for 8.  It wakes, has
+ * work directories and children, and cannot recover. */
 void probe_reset(void);
+/* From now on it can recover; before its instance is started. */
+void probe_can_recover(void);
 /* How often an operation was called. */
 int probe_calls(const char *op);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/plugin/rig.h"
 
+#include "support/plugin/fake_link.h"
+
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,6 +17,17 @@ enum {
 
 struct loop *rig_loop;
 struct instance *rig_instance;
+struct children *rig_children;
+
+static const uint8_t rig_request[] = { 0xa0 }; /* an empty map */
+#define TASK_AS_NEW                                                                                \
+	{                                                                                          \
+		.id = "1700000000.000001-0123456789abc",                                           \
+		.name = "spool.1700000000.000001-0123456789abc.1", .key = "", .label = "",         \
+		.request = { rig_request, sizeof rig_request }, .attempt = 1, .uid = 1234,         \
+		.work_dir = "/spool/work/1700000000.000001-0123456789abc.1"                        \
+	}
+struct instance_task rig_task = TASK_AS_NEW;
 
 static struct option_values values[OTHERS_MAX];
 static size_t n_values;
@@ -46,7 +59,43 @@ static void logged(void *arg, struct instance *i, int level, const char *id, con
 	pthread_mutex_unlock(&lock);
 }
 
-static const struct instance_events events = { .touched = touched, .log = logged };
+static char handle[256];
+int rig_handle_answer;
+
+static int save_handle(void *arg, struct instance *i, const char *id, uint32_t attempt,
+	const void *bytes, size_t len)
+{
+	(void)arg, (void)i;
+	snprintf(handle, sizeof handle, "%s %u %.*s", id, attempt, (int)len, (const char *)bytes);
+	return rig_handle_answer;
+}
+
+const char *rig_handle(void)
+{
+	return handle;
+}
+
+static const struct instance_events events = {
+	.touched = touched, .log = logged, .save_handle = save_handle
+};
+
+static int n_ups;
+
+static void up(void *arg)
+{
+	(void)arg;
+	n_ups++;
+}
+
+int rig_ups(void)
+{
+	return n_ups;
+}
+
+static void logged_by_children(void *arg, int level, const char *text)
+{
+	logged(arg, NULL, level, NULL, text);
+}
 
 int rig_touched(void)
 {
@@ -110,14 +159,32 @@ static const struct option_values *values_of(const struct plugin *p, const char 
 	return v;
 }
 
-static int make(struct instance **ret, const struct plugin *p, const char *name, const char *fault,
-	struct wq_err *err)
+static void need_loop(void)
 {
 	if (!rig_loop)
 		rig_loop = loop_new();
 	ck_assert_ptr_nonnull(rig_loop);
-	return instance_new(ret, p, name, fault ? values_of(p, fault) : NULL, rig_loop,
-		RIG_RESULT_LIMIT, &events, err);
+}
+
+void rig_add_children(void)
+{
+	const struct link_place place = { .own_fd = -1, .root = "/spool", .uuid = "spool" };
+	const struct children_events of_children = { .up = up, .log = logged_by_children };
+	struct wq_err err = { 0 };
+	need_loop();
+	fake_link_reset();
+	ck_assert_int_eq(children_new(&rig_children, rig_loop, &place, &of_children, &err), 0);
+}
+
+static int make(struct instance **ret, const struct plugin *p, const char *name, const char *fault,
+	struct wq_err *err)
+{
+	need_loop();
+	const struct instance_host host = { .loop = rig_loop,
+		.result_limit = RIG_RESULT_LIMIT,
+		.children = rig_children,
+		.events = events };
+	return instance_new(ret, p, name, fault ? values_of(p, fault) : NULL, &host, err);
 }
 
 int rig_make(const struct plugin *p, const char *fault, struct wq_err *err)
@@ -150,8 +217,11 @@ void rig_free(void)
 		instance_free(others[--n_others]);
 	while (n_values > 0)
 		options_fini(&values[--n_values]);
+	children_free(rig_children, true);
+	rig_children = NULL;
 	loop_free(rig_loop);
 	rig_loop = NULL;
+	rig_task = (struct instance_task)TASK_AS_NEW;
 	free(lines);
 	lines = NULL;
 }
@@ -170,15 +240,13 @@ void rig_run_until_touched(void)
 
 int rig_start_task(wq_tid *ret_tid, struct wq_err *err)
 {
-	static const uint8_t request[] = { 0xa0 }; /* an empty map */
-	static const struct instance_task task = { .id = "1700000000.000001-0123456789abc",
-		.name = "spool.1700000000.000001-0123456789abc.1",
-		.key = "",
-		.label = "",
-		.request = { request, sizeof request },
-		.attempt = 1 };
 	int64_t delay_ms;
-	return instance_start_task(rig_instance, &task, ret_tid, &delay_ms, err);
+	return instance_start_task(rig_instance, &rig_task, ret_tid, &delay_ms, err);
+}
+
+int rig_recover(wq_tid *ret_tid, struct wq_err *err)
+{
+	return instance_recover(rig_instance, &rig_task, ret_tid, err);
 }
 
 /* ---- asserting --------------------------------------------------------------------------------- */

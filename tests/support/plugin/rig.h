@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "plugin/children.h"
 #include "plugin/instance.h"
 
 enum {
@@ -12,6 +13,10 @@ enum {
 
 extern struct loop *rig_loop;
 extern struct instance *rig_instance;
+/* NULL until rig_add_children: over fake_link, for a spool with the uuid "spool"; before rig_start. */
+extern struct children *rig_children;
+void rig_add_children(void);
+int rig_ups(void); /* calls of children_events.up so far */
 
 /* A plugin that the build made: `env` is WQ_PLUGINS or WQ_TEST_PLUGINS.  Fails the test where it
  * cannot be loaded. */
@@ -37,7 +42,16 @@ int rig_lines(const char *part); /* log lines that contain it */
 const char *rig_last_line(void);
 const char *rig_last_line_id(void); /* "": about no task */
 
-/* Start a task that every plugin takes; answers what instance_start_task did. */
+/* The next task that is started or recovered: one that every plugin takes, unless the test changes
+ * it.  As new after rig_free. */
+extern struct instance_task rig_task;
+int rig_recover(wq_tid *ret_tid, struct wq_err *err);
+
+/* What save_handle was given: "ID ATTEMPT BYTES". */
+const char *rig_handle(void);
+extern int rig_handle_answer;
+
+/* Start rig_task; answers what instance_start_task did. */
 int rig_start_task(wq_tid *ret_tid, struct wq_err *err);
 
 /* The same with one that must start; its number. */

@@ -47,6 +47,7 @@ static void judge_start(struct rig *r, uint32_t n)
 	MUST(q->state == RIG_WAITING, "start of %u, which does not wait", n);
 	MUST(!q->told_marker, "start of %u, which has a marker", n);
 	MUST(!r->stopped, "start of %u after the stop", n);
+	MUST(!tm->recovering, "start of %u while its task manager recovers", n);
 	MUST(tm->running < tm->limits.max_running, "start of %u above max-running", n);
 	MUST(tm->room > 0 && !tm->dry, "start of %u without room", n);
 	MUST(tm->looked, "start of %u without a look since the last ask and the last start", n);
@@ -76,16 +77,33 @@ static void judge_ask(struct rig *r, uint32_t n)
 
 	MUST(!tm->woken, "ask %u before it was reaped, though it was woken", n);
 	MUST(tm->waiting > 0, "ask %u though nothing waits for it", n);
+	MUST(!tm->recovering, "ask %u while it recovers", n);
 }
 
-static void judge_terminate(struct rig *r, uint32_t n, bool now)
+/* Has it to be told that it has to end, by now? */
+static bool has_to_end(const struct rig *r, const struct rig_request *q)
+{
+	if (q->state != RIG_RUNNING)
+		return false;
+	if (q->ending)
+		return !q->terminated_now;
+	return !q->terminated && (q->told_marker || q->limit_ns <= r->now_ns);
+}
+
+static void judge_terminate(struct rig *r, const struct sched_decision *d, uint32_t n)
 {
 	const struct rig_request *q = &r->request[n];
+	bool now = r->ending && !r->tm[q->tm].detached;
 
 	MUST(q->state == RIG_RUNNING, "terminate of %u, which does not run", n);
-	MUST(q->told_marker || r->ending, "terminate of %u, which nobody wanted", n);
-	MUST(now == r->ending, "terminate of %u says now=%d", n, now);
-	MUST(!(now ? q->terminated_now : q->terminated), "terminate of %u again", n);
+	MUST(has_to_end(r, q), "terminate of %u, which nobody wanted, or again", n);
+	MUST(!r->tm[q->tm].recovering, "terminate of %u while its task manager recovers", n);
+	MUST(r->now_ns >= q->defer_until_ns, "terminate of %u before its time", n);
+	MUST(d->end == (now                     ? SCHED_END_NOW
+			       : q->told_marker ? SCHED_END_ABORT
+						: SCHED_END_LIMIT),
+		"terminate of %u says %d", n, (int)d->end);
+	MUST(d->since_ns == q->since_ns, "terminate of %u: wrong time of its start", n);
 }
 
 static void judge_complete(struct rig *r, const struct sched_decision *d, uint32_t n)
@@ -160,7 +178,7 @@ void oracle_judge(struct rig *r, const struct sched_decision *d, uint32_t n)
 		judge_start(r, n);
 		break;
 	case SCHED_TERMINATE:
-		judge_terminate(r, n, d->now);
+		judge_terminate(r, d, n);
 		break;
 	case SCHED_COMPLETE:
 		judge_complete(r, d, n);
@@ -182,6 +200,16 @@ struct range {
 static bool in_range(uint32_t n, struct range a)
 {
 	return n >= a.sure && n <= a.sure + a.perhaps;
+}
+
+/* Does a task run that does not outlive the server? */
+static bool runs_here(const struct rig *r)
+{
+	for (uint32_t i = 0; i < r->n_tms; i++) {
+		if (r->tm[i].running > 0 && !r->tm[i].detached)
+			return true;
+	}
+	return false;
 }
 
 void oracle_judge_counts(struct rig *r)
@@ -206,6 +234,7 @@ void oracle_judge_counts(struct rig *r)
 	MUST(in_range(c.seen, of[RIG_SEEN]), "%u are said to be seen", c.seen);
 	MUST(in_range(c.unsorted, of[RIG_UNSORTED]), "%u are said to be unsorted", c.unsorted);
 	MUST(in_range(c.waiting, of[RIG_WAITING]), "%u are said to wait", c.waiting);
+	MUST(!runs_here(r) || !sched_is_drained(r->s), "it is said to be drained, but some run");
 	MUST(c.running == of[RIG_RUNNING].sure + of[RIG_RUNNING].perhaps, "%u are said to run",
 		c.running);
 	for (uint32_t i = 0; i < r->n_tms; i++) {
@@ -243,10 +272,16 @@ static uint32_t judge_silent_requests(struct rig *r, struct due *due)
 		if (q->told_marker && q->state != RIG_RUNNING)
 			MUST(later, "%u was not removed", i);
 		MUST(q->state != RIG_SEEN || q->told_marker, "%u was not accepted", i);
-		MUST(q->state != RIG_RETURNING || q->told_marker, "%u was not put back", i);
+		MUST(q->state != RIG_RETURNING || q->told_marker || later, "%u was not put back",
+			i);
 		MUST(q->state != RIG_ENDED || later, "%u was not completed", i);
-		MUST(q->state != RIG_RUNNING || q->terminated || !q->told_marker,
-			"%u was not terminated", i);
+		MUST(!has_to_end(r, q) || later || r->tm[q->tm].recovering, "%u was not terminated",
+			i);
+		/* When there is another reason to end it, or its time has come, that is over. */
+		if (q->state == RIG_RUNNING && q->limit_ns > r->now_ns &&
+			q->limit_ns != TIME_NEVER && !q->told_marker && !q->ending &&
+			!q->terminated)
+			due_at(due, q->limit_ns);
 		if (q->state == RIG_UNSORTED && !q->told_marker) {
 			if (unsorted == UINT32_MAX)
 				unsorted = i;
@@ -273,7 +308,7 @@ static void judge_silent_tm(struct rig *r, uint32_t i, uint32_t unsorted, struct
 	const struct rig_tm *tm = &r->tm[i];
 	bool full = tm->running >= tm->limits.max_running, held = r->now_ns < tm->held_until_ns;
 	uint32_t head = head_of(r, i), first = head < unsorted ? head : unsorted;
-	bool may = first != UINT32_MAX && !full && !r->stopped;
+	bool may = first != UINT32_MAX && !full && !r->stopped && !tm->recovering;
 	struct sched_tm_state st;
 
 	MUST(!tm->woken && !tm->more, "%u was not reaped", i);
@@ -299,6 +334,10 @@ static void judge_silent_tm(struct rig *r, uint32_t i, uint32_t unsorted, struct
 
 	sched_tm_state(r->s, i, r->now_ns, &st);
 	MUST((st.why == SCHED_WHY_STOPPING) == r->stopped, "%u: why is %d", i, (int)st.why);
+	MUST((st.why == SCHED_WHY_RECOVERING) == (tm->recovering && !r->stopped), "%u: why is %d",
+		i, (int)st.why);
+	MUST(sched_max_running(r->s, i) == tm->limits.max_running, "%u: max-running is %u", i,
+		sched_max_running(r->s, i));
 	MUST(st.why != SCHED_WHY_MAX_RUNNING || full, "%u has not max-running running", i);
 	MUST(st.why != SCHED_WHY_HELD || held, "%u is not held", i);
 	MUST(st.why != SCHED_WHY_NO_CAPACITY || tm->dry, "%u has capacity", i);
@@ -320,6 +359,8 @@ void oracle_judge_silence(struct rig *r)
 	uint32_t unsorted = judge_silent_requests(r, &due);
 	for (uint32_t i = 0; i < r->n_tms; i++)
 		judge_silent_tm(r, i, unsorted, &due);
+	MUST(sched_is_drained(r->s) || runs_here(r) || r->now_ns < r->last_deferral_ns,
+		"it is not said to be drained, but nothing is left");
 	MUST(said <= due.latest, "sched_due says %lld, which is after %lld", (long long)said,
 		(long long)due.latest);
 	MUST(said == TIME_NEVER || due.any, "sched_due says %lld, for nothing", (long long)said);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/sched/rig.h"
 
+#include "base/time.h"
 #include "support/sched/quick.h"
 
 #include <check.h>
@@ -75,8 +76,10 @@ struct rig *rig_new(uint32_t n_requests, uint32_t n_tms, const struct sched_limi
 	r->n_tms = n_tms;
 	r->s = sched_new(n_tms, limits, RIG_SAMPLE_NS, (uint64_t[]){ 0x0706050403020100, 42 });
 	ck_assert_ptr_nonnull(r->s);
-	for (uint32_t i = 0; i < n_requests; i++)
+	for (uint32_t i = 0; i < n_requests; i++) {
 		r->request[i].told_tm = SCHED_NO_TM;
+		r->request[i].limit_ns = TIME_NEVER;
+	}
 	for (uint32_t i = 0; i < n_tms; i++)
 		r->tm[i] = (struct rig_tm){
 			.limits = limits[i],
@@ -244,16 +247,40 @@ void rig_found_pending(struct rig *r, uint32_t n, uint32_t tm)
 	q->since_ns = r->now_ns;
 }
 
-void rig_found_running(struct rig *r, uint32_t n)
+void rig_found_lost(struct rig *r, uint32_t n)
+{
+	struct rig_request *q = &r->request[n];
+
+	rig_log(r, "found-lost", -1, n);
+	q->ref = RIG_REF_REJECTED + n;
+	ck_assert_int_eq(sched_found_lost(r->s, rig_id(n), q->ref, r->now_ns), 0);
+	q->place = SCHED_IN_RUNNING;
+	q->state = RIG_ENDED;
+	q->since_ns = r->now_ns;
+}
+
+void rig_found_running(struct rig *r, uint32_t n, uint32_t tm)
 {
 	struct rig_request *q = &r->request[n];
 
 	rig_log(r, "found-running", -1, n);
-	q->ref = RIG_REF_REJECTED + n;
-	ck_assert_int_eq(sched_found_running(r->s, rig_id(n), q->ref, r->now_ns), 0);
+	q->ref = RIG_REF_STARTED + n;
+	ck_assert_int_eq(sched_found_running(r->s, rig_id(n), tm, q->ref, r->now_ns), 0);
 	q->place = SCHED_IN_RUNNING;
-	q->state = RIG_ENDED;
+	q->state = RIG_RUNNING;
+	q->tm = q->told_tm = tm;
+	q->n_started++;
 	q->since_ns = r->now_ns;
+	if (r->tm[tm].running++ == 0)
+		r->tm[tm].reaped_ns = r->now_ns;
+}
+
+/* A task that no longer runs is told nothing. */
+static void is_off(struct rig_request *q, enum rig_state state)
+{
+	q->state = state;
+	q->limit_ns = TIME_NEVER;
+	q->ending = false;
 }
 
 void rig_end(struct rig *r, uint32_t n)
@@ -279,7 +306,7 @@ void rig_tell_ended(struct rig *r, uint32_t n)
 	struct rig_request *q = &r->request[n];
 
 	rig_log(r, "ended", -1, n);
-	q->state = RIG_ENDED;
+	is_off(q, RIG_ENDED);
 	q->since_ns = r->now_ns;
 	r->tm[q->tm].running--;
 	r->tm[q->tm].dry = false;
@@ -292,12 +319,15 @@ void rig_tell_not_begun(struct rig *r, uint32_t n, int64_t until_ns)
 	struct rig_tm *tm = &r->tm[q->tm];
 
 	rig_log(r, "not-begun", -1, n);
-	q->state = RIG_RETURNING;
+	is_off(q, RIG_RETURNING);
 	q->terminated = q->terminated_now = false;
 	tm->running--;
 	tm->dry = false;
 	if (tm->held_until_ns < until_ns)
 		tm->held_until_ns = until_ns;
+	/* When its end could not be told, it is put back only after that time, and stays first. */
+	if (!q->told_marker && tm->held_until_ns < q->defer_until_ns)
+		tm->held_until_ns = q->defer_until_ns;
 	sched_not_begun(r->s, rig_id(n), until_ns);
 }
 
@@ -307,6 +337,37 @@ void rig_wake(struct rig *r, uint32_t tm)
 	sched_wakeup(r->s, tm);
 	r->tm[tm].woken = true;
 	r->tm[tm].dry = false;
+}
+
+void rig_limit(struct rig *r, uint32_t n, int64_t at_ns)
+{
+	rig_log(r, "limit-of", -1, n);
+	rig_log(r, "is", -1, at_ns);
+	quick_assert(sched_limit(r->s, rig_id(n), at_ns));
+	if (r->request[n].limit_ns > r->now_ns) /* once it has passed it is too late */
+		r->request[n].limit_ns = at_ns;
+}
+
+void rig_hold(struct rig *r, uint32_t tm, bool held)
+{
+	rig_log(r, held ? "hold" : "release", -1, tm);
+	sched_hold(r->s, tm, held);
+	r->tm[tm].recovering = held;
+}
+
+void rig_set_max_running(struct rig *r, uint32_t tm, uint32_t max_running)
+{
+	rig_log(r, "max-running-of", -1, tm);
+	rig_log(r, "is", -1, max_running);
+	sched_set_max_running(r->s, tm, max_running);
+	r->tm[tm].limits.max_running = max_running;
+}
+
+void rig_detach(struct rig *r, uint32_t tm)
+{
+	rig_log(r, "detach", -1, tm);
+	sched_detach(r->s, tm);
+	r->tm[tm].detached = true;
 }
 
 void rig_stop(struct rig *r)
@@ -320,8 +381,13 @@ void rig_terminate_all(struct rig *r)
 {
 	rig_log(r, "terminate-all", -1, -1);
 	sched_terminate_all(r->s);
-	for (uint32_t i = 0; i < r->n_requests; i++)
-		r->request[i].terminated_now = false;
+	for (uint32_t i = 0; i < r->n_requests; i++) {
+		struct rig_request *q = &r->request[i];
+		if (q->state != RIG_RUNNING || r->tm[q->tm].detached)
+			continue;
+		q->ending = true;
+		q->terminated_now = false;
+	}
 	r->ending = true;
 }
 
@@ -358,6 +424,8 @@ static void forget(struct rig_request *q)
 	q->probing = false;
 	q->ref = q->tries = 0;
 	q->defer_until_ns = 0;
+	q->limit_ns = TIME_NEVER;
+	q->ending = false;
 	q->terminated = q->terminated_now = q->returned = q->remove_deferred = false;
 }
 
@@ -541,6 +609,7 @@ static void carry_start(struct rig *r, uint32_t n, struct rig_answer a)
 		q->place = SCHED_IN_RUNNING;
 		q->ref = RIG_REF_STARTED + n;
 		q->n_started++;
+		q->since_ns = r->now_ns;
 		sched_started(r->s, rig_id(n), q->ref, r->now_ns);
 	}
 }
@@ -552,6 +621,7 @@ static void carry_put_back(struct rig *r, uint32_t n, struct rig_answer a)
 	(void)a;
 	q->state = RIG_WAITING;
 	q->place = SCHED_IN_PENDING;
+	q->defer_until_ns = 0;
 	q->returned = true;
 	q->n_started--;
 	r->tm[q->tm].waiting++;
@@ -560,9 +630,15 @@ static void carry_put_back(struct rig *r, uint32_t n, struct rig_answer a)
 
 static void carry_terminate(struct rig *r, uint32_t n, struct rig_answer a)
 {
-	(void)a;
-	r->request[n].terminated = true;
-	r->request[n].terminated_now = r->ending;
+	struct rig_request *q = &r->request[n];
+
+	if (a.how == RIG_DEFER) {
+		defer(r, n, a.until_ns);
+		return;
+	}
+	q->terminated = true;
+	q->terminated_now = r->ending && !r->tm[q->tm].detached;
+	q->limit_ns = TIME_NEVER;
 }
 
 static void carry_reap(struct rig *r, uint32_t n, struct rig_answer a)

@@ -43,9 +43,11 @@ struct rig_request {
 	uint32_t told_tm;        /* SCHED_NO_TM before the scheduler was told */
 	uint32_t ref, tries;
 	int64_t since_ns, defer_until_ns, not_begun_until_ns;
+	int64_t limit_ns; /* RIG_RUNNING: its run limit */
 	bool marker;      /* stands in 5 */
 	bool told_marker; /* and the scheduler knows */
 	bool probing;     /* a PROBE has to come */
+	bool ending;      /* it ran when all were to be terminated */
 	bool terminated, terminated_now, returned, remove_deferred;
 	uint8_t n_started, n_completed, n_removed, n_dropped, n_unmarked;
 };
@@ -68,6 +70,7 @@ struct rig_tm {
 	bool looked;  /* since it was asked */
 	bool dry;     /* nothing new has happened since it answered 0 */
 	bool woken, more;
+	bool recovering, detached;
 	bool refused; /* BUSY, in this round: the time of that is not told */
 	int64_t held_until_ns, asked_ns, reaped_ns;
 };
@@ -141,7 +144,8 @@ void rig_tell_marked(struct rig *r, uint32_t n);
 
 /* What recovery finds. */
 void rig_found_pending(struct rig *r, uint32_t n, uint32_t tm);
-void rig_found_running(struct rig *r, uint32_t n);
+void rig_found_lost(struct rig *r, uint32_t n);
+void rig_found_running(struct rig *r, uint32_t n, uint32_t tm);
 
 /* A task has ended, or never began: the next REAP says so.  `finish` wakes its task manager too. */
 void rig_end(struct rig *r, uint32_t n);
@@ -151,6 +155,10 @@ void rig_end_unbegun(struct rig *r, uint32_t n, int64_t until_ns);
 void rig_tell_ended(struct rig *r, uint32_t n);
 void rig_tell_not_begun(struct rig *r, uint32_t n, int64_t until_ns);
 void rig_wake(struct rig *r, uint32_t tm);
+void rig_limit(struct rig *r, uint32_t n, int64_t at_ns);
+void rig_hold(struct rig *r, uint32_t tm, bool held);
+void rig_set_max_running(struct rig *r, uint32_t tm, uint32_t max_running);
+void rig_detach(struct rig *r, uint32_t tm);
 void rig_stop(struct rig *r);
 void rig_terminate_all(struct rig *r);
 

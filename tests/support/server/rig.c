@@ -293,6 +293,8 @@ int rig_recover(void)
 	struct wq_err err = { 0 };
 	int rc = recover_spool(&rig, &err);
 	ck_assert(rc == 0 || (rc < 0 && err.text[0]));
+	if (rc == 0)
+		adopt_tasks(&rig);
 	return rc;
 }
 

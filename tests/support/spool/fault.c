@@ -109,6 +109,12 @@ static int fault_fchmod(int fd, mode_t mode)
 	return rc ? rc : spool_io_real.fchmod(fd, mode);
 }
 
+static int fault_chmod(const char *path, mode_t mode)
+{
+	int rc = hit("chmod", 0);
+	return rc ? rc : spool_io_real.chmod(path, mode);
+}
+
 static int fault_fchown(int fd, uid_t uid, gid_t gid)
 {
 	int rc = hit("fchown", 0);
@@ -209,6 +215,7 @@ const struct spool_io fault_io = {
 	.fstat = fault_fstat,
 	.fstatat = fault_fstatat,
 	.fchmod = fault_fchmod,
+	.chmod = fault_chmod,
 	.fchown = fault_fchown,
 	.utimensat = fault_utimensat,
 	.write = fault_write,

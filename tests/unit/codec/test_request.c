@@ -18,6 +18,7 @@
 #define TM      " 6c'task-manager' "
 #define KEY     " 63'key' "
 #define LABEL   " 65'label' "
+#define LIMIT   " 6c'run-limit-ns' "
 #define MINIMAL TAG "a1" VERSION
 #define S10     "'aaaaaaaaaa'"
 #define S100    S10 S10 S10 S10 S10 S10 S10 S10 S10 S10
@@ -69,6 +70,7 @@ static void check_good(int i, const struct buf *file, bool sealed, size_t envelo
 	ck_assert_str_eq(req.task_manager, good[i].task_manager);
 	ck_assert_str_eq(req.key, good[i].key);
 	ck_assert_str_eq(req.label, good[i].label);
+	ck_assert_int_eq(req.run_limit_ns, 0);
 	ck_assert(req.has_check == sealed);
 	ck_assert_ptr_eq(req.envelope.ptr, file->data);
 	ck_assert_uint_eq(req.envelope.len, envelope_len);
@@ -89,6 +91,28 @@ START_TEST(a_good_request_is_read_with_and_without_its_check_item)
 	buf_fini(&plain);
 	buf_fini(&sealed);
 	buf_fini(&envelope);
+}
+END_TEST
+
+START_TEST(a_run_limit_is_read_from_the_smallest_to_the_largest)
+{
+	static const struct {
+		const char *spec;
+		int64_t ns;
+	} limits[] = {
+		{ TAG "a2" VERSION LIMIT "01 f6", 1 },
+		{ TAG "a2" VERSION LIMIT "1a3b9aca00 f6", 1000000000 },
+		{ TAG "a2" LIMIT "190001" VERSION "f6", 1 },
+		{ TAG "a2" VERSION LIMIT "1b7fffffffffffffff f6", INT64_MAX },
+	};
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		struct buf file = bytes_sealed(limits[i].spec);
+		struct request req;
+		struct wq_err err = { 0 };
+		ck_assert_msg(request_decode(file.data, file.len, &req, &err) == 0, "%s", err.text);
+		ck_assert_int_eq(req.run_limit_ns, limits[i].ns);
+		buf_fini(&file);
+	}
 }
 END_TEST
 
@@ -236,6 +260,15 @@ static const struct {
 	{ "bad-value", TAG "a2" VERSION LABEL "637f'ab' f6", "control" },
 	{ "bad-value", TAG "a2" VERSION LABEL "63'a'c285 f6", "control" },
 	{ "bad-value", TAG "a2" VERSION LABEL "7881" S100 S10 S10 "'abcdefghi' f6", "at most 128" },
+	{ "bad-value", TAG "a2" VERSION LIMIT "00 f6", "'run-limit-ns' must be a number of 1 to" },
+	{ "bad-value", TAG "a2" VERSION LIMIT "20 f6", "9223372036854775807" },
+	{ "bad-value", TAG "a2" VERSION LIMIT "1b8000000000000000 f6", "9223372036854775807" },
+	{ "bad-value", TAG "a2" VERSION LIMIT "3bffffffffffffffff f6", NULL },
+	{ "bad-type", TAG "a2" VERSION LIMIT "62'1s' f6", NULL },
+	{ "bad-type", TAG "a2" VERSION LIMIT "f6 f6", "null" },
+	{ "bad-type", TAG "a2" VERSION LIMIT "fb3ff0000000000000 f6", "floating" },
+	{ "duplicate-key", TAG "a3" VERSION LIMIT "01" LIMIT "01 f6", "'run-limit-ns'" },
+	{ "unknown-key", TAG "a2" VERSION " 69'run-limit' 01 f6", "'run-limit-ns'" },
 	/* What follows. */
 	{ "missing-payload", MINIMAL, NULL },
 	{ "truncated", MINIMAL "8201", "payload" },
@@ -605,6 +638,28 @@ START_TEST(a_full_request_is_written_and_read_as_another_implementation_does)
 }
 END_TEST
 
+START_TEST(a_run_limit_is_written_and_read_as_another_implementation_does)
+{
+	struct buf want = bytes_golden("request-limit.cbor"), got = { 0 };
+	struct request req = with_payload("\xf6", 1), back;
+	struct wq_err err = { 0 };
+	strcpy(req.task_manager, "lab");
+	strcpy(req.label, "nightly");
+	req.run_limit_ns = INT64_C(600000000000);
+
+	ck_assert_msg(request_encode(&req, &got, &err) == 0, "%s", err.text);
+	bytes_export("request-limit.cbor", &got);
+	ck_assert_uint_eq(got.len, want.len);
+	ck_assert_mem_eq(got.data, want.data, want.len);
+
+	ck_assert_msg(request_decode(want.data, want.len, &back, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(back.run_limit_ns, req.run_limit_ns);
+	ck_assert_str_eq(back.label, req.label);
+	buf_fini(&want);
+	buf_fini(&got);
+}
+END_TEST
+
 static void expect_no_encoding(const struct request *req, int code, const char *name)
 {
 	struct buf b = bytes_of("0102");
@@ -627,6 +682,10 @@ START_TEST(what_could_not_be_read_is_not_written)
 	expect_no_encoding(&req, -WQ_E_FORMAT, "bad-value");
 	req = with_payload("\xf6", 1);
 	memset(req.key, 'a', sizeof req.key); /* no NUL */
+	expect_no_encoding(&req, -WQ_E_FORMAT, "bad-value");
+
+	req = with_payload("\xf6", 1);
+	req.run_limit_ns = -1;
 	expect_no_encoding(&req, -WQ_E_FORMAT, "bad-value");
 
 	req = with_payload(NULL, 0);
@@ -660,6 +719,7 @@ int main(void)
 	Suite *s = suite_create("codec/request");
 	TCase *tc = tcase_create("accept");
 	tcase_add_loop_test(tc, a_good_request_is_read_with_and_without_its_check_item, 0, N_GOOD);
+	tcase_add_test(tc, a_run_limit_is_read_from_the_smallest_to_the_largest);
 	tcase_add_test(tc, the_envelope_is_read_from_a_file_cut_anywhere_behind_it);
 	suite_add_tcase(s, tc);
 
@@ -684,6 +744,7 @@ int main(void)
 	tc = tcase_create("encode");
 	tcase_add_test(tc, the_smallest_request_is_written_as_another_implementation_does);
 	tcase_add_test(tc, a_full_request_is_written_and_read_as_another_implementation_does);
+	tcase_add_test(tc, a_run_limit_is_written_and_read_as_another_implementation_does);
 	tcase_add_test(tc, what_could_not_be_read_is_not_written);
 	tcase_add_test(tc, a_request_is_appended_and_its_checksum_is_its_own);
 	suite_add_tcase(s, tc);

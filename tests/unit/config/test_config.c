@@ -35,10 +35,15 @@ START_TEST(what_is_not_written_has_the_default_of_the_manual)
 	ck_assert_int_eq(c.drain_limit_ns, 30 * SECOND);
 	ck_assert_int_eq(c.request_limit, 1048576);
 	ck_assert_int_eq(c.result_limit, 1048576);
+	ck_assert_int_eq(c.keep_finished, 1000);
+	ck_assert_int_eq(c.keep_finished_for_ns, 7 * 86400 * SECOND);
+	ck_assert_int_eq(c.shepherd_linger_ns, 60 * SECOND);
 	ck_assert_uint_eq(c.n_tms, 1);
 	ck_assert_str_eq(c.tms[0].name, "a");
 	ck_assert_str_eq(c.tms[0].plugin, "null");
 	ck_assert_int_eq(c.tms[0].max_running, 1);
+	ck_assert_int_eq(c.tms[0].run_limit_ns, 0);
+	ck_assert_str_eq(c.tms[0].keep_work, "finished");
 	ck_assert_uint_eq(c.tms[0].n_options, 0);
 	ck_assert_int_eq(c.tms[0].line, 2);
 	config_fini(&c);
@@ -52,12 +57,13 @@ END_TEST
 	"plugin-path = \"plugins, /opt/a b ,./c\"\n"                                               \
 	"on-start=wipe durability=none log-level=debug\n"                                          \
 	"heartbeat-interval = 1.5h\nsample-interval = 10ms\nsafety-interval = 1s\n"                \
-	"drain-limit = 0s\nrequest-limit = 1K\nresult-limit = 16M\n"                               \
-	"task-manager lab {\n\tplugin = ./lab.so\n\tmax-running = 100000\n"                        \
+	"drain-limit = 0s\nrequest-limit = 1K\nresult-limit = 16M "                                \
+	"keep-finished = 1000000 keep-finished-for = 0s shepherd-linger = 1d\n"                    \
+	"task-manager lab {\n\tplugin = ./lab.so\n\tmax-running = 100000 run-limit = 1.5h\n"       \
 	"\toptions { host = lab1 # no comment } here\n\t copy-limit=2\n\n"                         \
 	"\t env = \"A=1, B=$2\" Empty = '' }\n"                                                    \
 	"}\n"                                                                                      \
-	"task-manager \"lab-2\" { plugin = '/x/y.so' options { } }\n"
+	"task-manager \"lab-2\" { plugin = '/x/y.so' keep-work = never options { } }\n"
 
 START_TEST(everything_that_is_written_arrives)
 {
@@ -79,10 +85,17 @@ START_TEST(everything_that_is_written_arrives)
 	ck_assert_int_eq(c.drain_limit_ns, 0);
 	ck_assert_int_eq(c.request_limit, 1024);
 	ck_assert_int_eq(c.result_limit, 16777216);
+	ck_assert_int_eq(c.keep_finished, 1000000);
+	ck_assert_int_eq(c.keep_finished_for_ns, 0);
+	ck_assert_int_eq(c.shepherd_linger_ns, 86400 * SECOND);
 	ck_assert_uint_eq(c.n_tms, 2);
 	ck_assert_str_eq(c.tms[0].name, "lab");
 	ck_assert_str_eq(c.tms[0].plugin, "/etc/wq/lab.so");
 	ck_assert_int_eq(c.tms[0].max_running, 100000);
+	ck_assert_int_eq(c.tms[0].run_limit_ns, 5400 * SECOND);
+	ck_assert_str_eq(c.tms[0].keep_work, "finished");
+	ck_assert_int_eq(c.tms[1].run_limit_ns, 0);
+	ck_assert_str_eq(c.tms[1].keep_work, "never");
 	ck_assert_str_eq(c.tms[1].plugin, "/x/y.so");
 	ck_assert_int_eq(c.tms[1].line, 21);
 	config_fini(&c);
@@ -225,11 +238,16 @@ static void assert_same(const struct config *a, const struct config *b)
 	ck_assert_int_eq(a->drain_limit_ns, b->drain_limit_ns);
 	ck_assert_int_eq(a->request_limit, b->request_limit);
 	ck_assert_int_eq(a->result_limit, b->result_limit);
+	ck_assert_int_eq(a->keep_finished, b->keep_finished);
+	ck_assert_int_eq(a->keep_finished_for_ns, b->keep_finished_for_ns);
+	ck_assert_int_eq(a->shepherd_linger_ns, b->shepherd_linger_ns);
 	ck_assert_uint_eq(a->n_tms, b->n_tms);
 	for (size_t i = 0; i < a->n_tms; i++) {
 		ck_assert_str_eq(a->tms[i].name, b->tms[i].name);
 		ck_assert_str_eq(a->tms[i].plugin, b->tms[i].plugin);
 		ck_assert_int_eq(a->tms[i].max_running, b->tms[i].max_running);
+		ck_assert_int_eq(a->tms[i].run_limit_ns, b->tms[i].run_limit_ns);
+		ck_assert_str_eq(a->tms[i].keep_work, b->tms[i].keep_work);
 		ck_assert_uint_eq(a->tms[i].n_options, b->tms[i].n_options);
 		for (size_t k = 0; k < a->tms[i].n_options; k++) {
 			ck_assert_str_eq(a->tms[i].options[k].key, b->tms[i].options[k].key);

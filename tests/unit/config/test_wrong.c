@@ -12,11 +12,13 @@
 #define SPOOL "spool = \"/s\"\n"
 #define GOOD  "task-manager \"a\" { plugin = null }\n"
 
-#define NUMBER "must be a number of 1 to 100000"
-#define SECOND "must be a duration of 1s or more"
-#define UNITS  ", with its unit (ns us ms s m h d)"
-#define KILO   "must be a size of 1K to 16M"
-#define BYTES  ", in bytes or with K, M, G or T"
+#define NUMBER  "must be a number of 1 to 100000"
+#define MILLION "must be a number of 0 to 1000000"
+#define SECOND  "must be a duration of 1s or more"
+#define UNITS   ", with its unit (ns us ms s m h d)"
+#define KILO    "must be a size of 1K to 16M"
+#define WORDS   "must be one of 'finished', 'failed', 'never'"
+#define BYTES   ", in bytes or with K, M, G or T"
 #define NAMED                                                                                      \
 	"must be named by a lower-case letter, then lower-case letters, digits or '-', at most "   \
 	"32 in all"
@@ -91,6 +93,17 @@ static const struct wrong {
 	{ SPOOL "request-limit = 1023\n" GOOD, { "wq.conf:2: request-limit = '1023': " KILO } },
 	{ SPOOL "request-limit = 17M\n" GOOD, { "wq.conf:2: request-limit = '17M': " KILO } },
 	{ SPOOL "result-limit = 1MB\n" GOOD, { "wq.conf:2: result-limit = '1MB': " KILO BYTES } },
+	{ SPOOL "keep-finished = -1\n" GOOD, { "wq.conf:2: keep-finished = '-1': " MILLION } },
+	{ SPOOL "keep-finished = 1000001\n" GOOD,
+		{ "wq.conf:2: keep-finished = '1000001': " MILLION } },
+	{ SPOOL "keep-finished = 7d\n" GOOD, { "wq.conf:2: keep-finished = '7d': " MILLION } },
+	{ SPOOL "keep-finished-for = 7\n" GOOD,
+		{ "wq.conf:2: keep-finished-for = '7': must be a duration" UNITS } },
+	{ SPOOL "keep-finished-for = 0\n" GOOD,
+		{ "wq.conf:2: keep-finished-for = '0': must be a duration" UNITS } },
+	{ SPOOL "shepherd-linger = -1s\n" GOOD,
+		{ "wq.conf:2: shepherd-linger = '-1s': must be a duration" UNITS } },
+	{ SPOOL "keep-work = never\n" GOOD, { "wq.conf:2: keep-work = 'never': unknown key" } },
 	{ SPOOL "plugin-path = \"/a,,/b\"\n" GOOD,
 		{ "wq.conf:2: plugin-path = '/a,,/b': must be a list, \"a, b, c\", without empty "
 		  "entries" } },
@@ -118,6 +131,16 @@ static const struct wrong {
 	{ TM("max-running = ''"), { "wq.conf:4: " A ": max-running = '': " NUMBER } },
 	{ TM("max-running = 1\n\nmax-running = 2"),
 		{ "wq.conf:6: " A ": max-running = '2': given twice, first in line 4" } },
+	{ TM("run-limit = 10"),
+		{ "wq.conf:4: " A ": run-limit = '10': must be a duration" UNITS } },
+	{ TM("run-limit = none"),
+		{ "wq.conf:4: " A ": run-limit = 'none': must be a duration" UNITS } },
+	{ TM("runlimit = 1s"),
+		{ "wq.conf:4: " A ": runlimit = '1s': unknown key; did you mean 'run-limit'?" } },
+	{ TM("keep-work = fail"), { "wq.conf:4: " A ": keep-work = 'fail': " WORDS } },
+	{ TM("keep-work = Never"),
+		{ "wq.conf:4: " A ": keep-work = 'Never': " WORDS "; did you mean 'never'?" } },
+	{ TM("keep-finished = 5"), { "wq.conf:4: " A ": keep-finished = '5': unknown key" } },
 	{ SPOOL "default-task-manager = a\n" GOOD GOOD,
 		{ "wq.conf:4: " A ": is there twice, first in line 3" } },
 	{ SPOOL "task-manager \"Lab\" { plugin = null }\n",

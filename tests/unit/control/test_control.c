@@ -15,8 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a handler of the tests answers: {"you-asked": what}, or what its name says. */
-static int handler(void *arg, const char *what, struct buf *ret, struct wq_err *err)
+static const struct wq_bytes no_args;
+
+/* What a handler of the tests answers: {"you-asked": what, "with": args or null}, or what its name
+ * says. */
+static int handler(
+	void *arg, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err)
 {
 	(void)arg;
 	if (strcmp(what, "fail") == 0)
@@ -38,9 +42,14 @@ static int handler(void *arg, const char *what, struct buf *ret, struct wq_err *
 	}
 	struct wq_cbor_out out;
 	wq_cbor_out_init(&out);
-	wq_cbor_put_map(&out, 1);
+	wq_cbor_put_map(&out, 2);
 	wq_cbor_put_text(&out, "you-asked");
 	wq_cbor_put_text(&out, what);
+	wq_cbor_put_text(&out, "with");
+	if (args.len)
+		wq_cbor_put_raw(&out, args.ptr, args.len);
+	else
+		wq_cbor_put_null(&out);
 	ck_assert_int_eq(buf_add(ret, out.buf, out.len), 0);
 	wq_cbor_out_free(&out);
 	return 0;
@@ -66,7 +75,7 @@ static void assert_good_ask(void)
 	struct wq_err err = { 0 };
 	const char *text = NULL;
 	size_t len = 0;
-	int rc = control_ask(server.dir_fd, "status", &answer, &err);
+	int rc = control_ask(server.dir_fd, "status", no_args, &answer, &err);
 	ck_assert_msg(rc == 0, "%s", err.text);
 	ck_assert_int_eq(wq_cbor_find_text(answer.data, answer.len, "you-asked", &text, &len), 1);
 	ck_assert_uint_eq(len, 6);
@@ -77,7 +86,7 @@ static void assert_good_ask(void)
 static int ask(const char *what, struct wq_err *err)
 {
 	struct buf answer = { 0 };
-	int rc = control_ask(server.dir_fd, what, &answer, err);
+	int rc = control_ask(server.dir_fd, what, no_args, &answer, err);
 	buf_fini(&answer);
 	return rc;
 }
@@ -104,6 +113,102 @@ START_TEST(a_question_gets_the_handlers_answer)
 }
 END_TEST
 
+/* What the handler was given as arguments. */
+static void assert_arrives(const void *args, size_t len, const void *expected, size_t expected_len)
+{
+	struct wq_bytes given = { .ptr = args, .len = len };
+	struct buf answer = { 0 };
+	struct wq_err err = { 0 };
+	struct wq_cbor_in in;
+	int rc = control_ask(server.dir_fd, "set", given, &answer, &err);
+	ck_assert_msg(rc == 0, "%s", err.text);
+	ck_assert_int_eq(wq_cbor_map_find(answer.data, answer.len, "with", &in), 1);
+	ck_assert_uint_eq((size_t)(in.end - in.p), expected_len);
+	ck_assert_mem_eq(in.p, expected, expected_len);
+	buf_fini(&answer);
+}
+
+START_TEST(the_arguments_of_a_question_arrive_as_they_were_given)
+{
+	/* {"name": "max-running", "value": 4} */
+	static const char set[] = "\xa2\x64"
+				  "name\x6b"
+				  "max-running\x65"
+				  "value\x04";
+	assert_arrives(set, sizeof set - 1, set, sizeof set - 1);
+	/* {}: a map, if an empty one */
+	assert_arrives("\xa0", 1, "\xa0", 1);
+	/* none: null */
+	assert_arrives(NULL, 0, "\xf6", 1);
+}
+END_TEST
+
+START_TEST(arguments_that_are_no_map_are_not_sent)
+{
+	static const struct wq_bytes wrong[] = {
+		{ "\x01", 1 },             /* a number */
+		{ "\xa0\xa0", 2 },         /* two maps */
+		{ "\xa1\x61", 2 },         /* cut */
+		{ "\xbf\xff", 2 },         /* of indefinite length */
+		{ "\xd9\xd9\xf7\xa0", 4 }, /* a tagged map */
+	};
+	struct buf answer = { 0 };
+	/* Nobody needs to listen for that. */
+	sock_server_stop(&server);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct wq_err err = { 0 };
+		ck_assert_int_eq(
+			control_ask(server.dir_fd, "set", wrong[i], &answer, &err), -WQ_E_FORMAT);
+		ck_assert_msg(strstr(err.text, "arguments") != NULL, "%s", err.text);
+	}
+	ck_assert_uint_eq(answer.len, 0);
+	buf_fini(&answer);
+}
+END_TEST
+
+START_TEST(arguments_as_deep_as_a_message_may_be_arrive_and_deeper_ones_are_not_sent)
+{
+	/* {"": {"": ... {"": {}}}}: 15 maps, and the message around them is the 16th */
+	struct buf args = { 0 }, answer = { 0 };
+	struct wq_err err = { 0 };
+	for (int i = 0; i < 14; i++)
+		ck_assert_int_eq(buf_add(&args, "\xa1\x60", 2), 0);
+	ck_assert_int_eq(buf_add(&args, "\xa0", 1), 0);
+	struct wq_bytes given = { .ptr = args.data, .len = args.len };
+	/* The answer of the handler is a map in a map too: it is as deep as the question. */
+	int rc = control_ask(server.dir_fd, "fail", given, &answer, &err);
+	ck_assert_int_eq(rc, -WQ_E_REFUSED);
+	ck_assert_str_eq(err.name, "no-such-thing");
+	buf_clear(&args);
+	for (int i = 0; i < 15; i++)
+		ck_assert_int_eq(buf_add(&args, "\xa1\x60", 2), 0);
+	ck_assert_int_eq(buf_add(&args, "\xa0", 1), 0);
+	given = (struct wq_bytes){ .ptr = args.data, .len = args.len };
+	ck_assert_int_eq(control_ask(server.dir_fd, "fail", given, &answer, &err), -WQ_E_FORMAT);
+	ck_assert_str_eq(err.name, "too-deep");
+	buf_fini(&args);
+	buf_fini(&answer);
+}
+END_TEST
+
+START_TEST(arguments_that_make_a_question_too_long_are_not_sent)
+{
+	struct wq_err err = { 0 };
+	struct buf answer = { 0 };
+	struct wq_cbor_out out;
+	static char text[CONTROL_ASK_MAX];
+	memset(text, 'x', sizeof text);
+	wq_cbor_out_init(&out);
+	wq_cbor_put_map(&out, 1);
+	wq_cbor_put_text(&out, "value");
+	wq_cbor_put_text_n(&out, text, sizeof text);
+	struct wq_bytes args = { .ptr = out.buf, .len = out.len };
+	ck_assert_int_eq(control_ask(server.dir_fd, "set", args, &answer, &err), -WQ_E_LIMIT);
+	wq_cbor_out_free(&out);
+	buf_fini(&answer);
+}
+END_TEST
+
 START_TEST(a_failure_of_the_handler_arrives_with_its_name_and_sentence)
 {
 	struct wq_err err = { 0 };
@@ -125,7 +230,7 @@ START_TEST(the_largest_answer_arrives_whole)
 {
 	struct buf answer = { 0 };
 	struct wq_err err = { 0 };
-	int rc = control_ask(server.dir_fd, "most", &answer, &err);
+	int rc = control_ask(server.dir_fd, "most", no_args, &answer, &err);
 	ck_assert_msg(rc == 0, "%s", err.text);
 	ck_assert_uint_eq(answer.len, CONTROL_ANSWER_MAX);
 	ck_assert_int_eq(wq_cbor_check(answer.data, answer.len, NULL, NULL, NULL), 0);
@@ -148,6 +253,19 @@ START_TEST(bytes_that_are_no_cbor_are_refused_and_the_server_goes_on)
 	assert_refused("\xa1", 1, "truncated");
 	/* null: well-formed, but no map */
 	assert_refused("\xf6", 1, "missing-key");
+	assert_good_ask();
+}
+END_TEST
+
+START_TEST(a_question_whose_arguments_are_no_map_is_refused_and_the_server_goes_on)
+{
+	/* {"ask": "x", "args": [], "wq-control": 1} */
+	static const char list[] = "\xa3\x63"
+				   "ask\x61"
+				   "x\x64"
+				   "args\x80\x6a"
+				   "wq-control\x01";
+	assert_refused(list, sizeof list - 1, "bad-value");
 	assert_good_ask();
 }
 END_TEST
@@ -341,6 +459,11 @@ int main(void)
 	TCase *t = tcase_create("ask");
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_question_gets_the_handlers_answer);
+	tcase_add_test(t, the_arguments_of_a_question_arrive_as_they_were_given);
+	tcase_add_test(t, arguments_that_are_no_map_are_not_sent);
+	tcase_add_test(
+		t, arguments_as_deep_as_a_message_may_be_arrive_and_deeper_ones_are_not_sent);
+	tcase_add_test(t, arguments_that_make_a_question_too_long_are_not_sent);
 	tcase_add_test(t, a_failure_of_the_handler_arrives_with_its_name_and_sentence);
 	tcase_add_test(t, a_failure_without_a_name_has_that_of_its_code);
 	tcase_add_test(t, the_largest_answer_arrives_whole);
@@ -354,6 +477,7 @@ int main(void)
 	t = tcase_create("serve");
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, bytes_that_are_no_cbor_are_refused_and_the_server_goes_on);
+	tcase_add_test(t, a_question_whose_arguments_are_no_map_is_refused_and_the_server_goes_on);
 	tcase_add_test(t, a_question_above_the_limit_is_refused_and_the_server_goes_on);
 	tcase_add_test(t, another_version_is_refused_and_the_text_names_both);
 	tcase_add_test(t, a_question_with_an_empty_or_long_name_is_refused);

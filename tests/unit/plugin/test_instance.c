@@ -84,10 +84,10 @@ END_TEST
 
 START_TEST(without_a_loop_an_instance_is_made_and_freed_only)
 {
-	static const struct instance_events none = { 0 };
+	static const struct instance_host none = { .result_limit = 1024 };
 	struct instance *i;
 
-	ck_assert_int_eq(instance_new(&i, &probe_plugin, "lab", NULL, NULL, 1024, &none, &err), 0);
+	ck_assert_int_eq(instance_new(&i, &probe_plugin, "lab", NULL, &none, &err), 0);
 	probe.host->wakeup(probe.host->ctx);
 	instance_free(i);
 

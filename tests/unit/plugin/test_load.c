@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plugin/plugin.h"
 
+#include "support/plugin/probe.h"
 #include "support/plugin/rig.h"
 
 #include <check.h>
@@ -202,7 +203,7 @@ static const struct {
 } refusals[] = {
 	{ "nonote", -WQ_E_REFUSED, { "nonote.so' is no plugin of wq", "WQ_PLUGIN" }, false },
 	{ "bad-major", -WQ_E_UNSUPPORTED,
-		{ "bad-major.so' is built for plugin ABI 7.1", "this server has 0.1" }, false },
+		{ "bad-major.so' is built for plugin ABI 7.2", "this server has 0.2" }, false },
 	{ "newer-minor", -WQ_E_UNSUPPORTED, { "plugin ABI 0.999", "needs a newer server" }, false },
 	{ "undefined-symbol", -WQ_E_REFUSED,
 		{ "cannot load plugin", "undefined symbol: wq_test_nobody_has_this" }, true },
@@ -219,6 +220,14 @@ static const struct {
 		true },
 	{ "bad-options", -WQ_E_REFUSED,
 		{ "bad-options.so' is broken: option table", "speed", "fast" }, true },
+	{ "caps", -WQ_E_REFUSED,
+		{ "caps.so' is broken: its caps have the bits 0x40000000", "ABI 0.2" }, true },
+	{ "deaf", -WQ_E_REFUSED,
+		{ "deaf.so' is broken: it has WQ_CAP_CHILDREN and lacks the operation on_child" },
+		true },
+	{ "homeless", -WQ_E_REFUSED,
+		{ "homeless.so' is broken: it has WQ_CAP_CHILDREN without WQ_CAP_WORK_DIR" },
+		true },
 };
 
 START_TEST(a_plugin_that_is_wrong_is_refused_with_the_reason)
@@ -247,6 +256,45 @@ START_TEST(a_descriptor_that_is_shorter_than_ours_is_taken_as_far_as_it_goes)
 }
 END_TEST
 
+START_TEST(a_plugin_of_abi_0_1_loads_and_has_nothing_of_0_2)
+{
+	const struct plugin *p = rig_load("WQ_TEST_PLUGINS", "abi-0-1");
+
+	ck_assert_uint_eq(p->desc.abi_minor, 1);
+	ck_assert(p->desc.ack != NULL);
+	ck_assert(p->desc.on_child == NULL);
+	ck_assert(p->desc.recover == NULL);
+	ck_assert(p->desc.recover_end == NULL);
+	ck_assert_uint_eq(p->desc.struct_size, sizeof p->desc);
+
+	/* It runs, too, and cannot recover. */
+	rig_start(p, NULL);
+	ck_assert(!instance_can_recover(rig_instance));
+	ck_assert_int_eq(instance_has_capacity(rig_instance), 0);
+	ck_assert_int_eq(instance_stop(rig_instance, WQ_STOP_KILL), 0);
+	rig_free();
+}
+END_TEST
+
+START_TEST(describe_names_the_capabilities_and_operations_of_0_2)
+{
+	char text[4096] = "";
+	static struct plugin p;
+	FILE *out = fmemopen(text, sizeof text, "w");
+
+	probe_reset();
+	probe_can_recover();
+	p = probe_plugin;
+	p.path = (char[]){ "/probe.so" };
+	p.desc.summary = "";
+	plugin_describe(&p, out);
+	fclose(out);
+
+	rig_assert_text(text, "capabilities:  wakes work-dir children\n");
+	rig_assert_text(text, " ack on_child recover recover_end\n");
+}
+END_TEST
+
 START_TEST(describe_names_what_a_plugin_is_and_takes)
 {
 	char text[4096] = "";
@@ -256,7 +304,7 @@ START_TEST(describe_names_what_a_plugin_is_and_takes)
 	fclose(out);
 
 	static const char *const parts[] = { "faulty 1.0", "breaks one rule on request",
-		"/faulty.so", "0.1", "wakes",
+		"/faulty.so", "0.2", "wakes",
 		"start_task reap terminate has_capacity create destroy start on_ready", "fault" };
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		ck_assert_msg(strstr(text, parts[i]) != NULL, "no '%s' in: %s", parts[i], text);
@@ -273,7 +321,9 @@ int main(void)
 	tcase_add_test(tc, a_file_that_was_replaced_after_loading_is_used_only_after_a_restart);
 	tcase_add_test(tc, the_options_of_a_plugin_are_copied);
 	tcase_add_test(tc, a_descriptor_that_is_shorter_than_ours_is_taken_as_far_as_it_goes);
+	tcase_add_test(tc, a_plugin_of_abi_0_1_loads_and_has_nothing_of_0_2);
 	tcase_add_test(tc, describe_names_what_a_plugin_is_and_takes);
+	tcase_add_test(tc, describe_names_the_capabilities_and_operations_of_0_2);
 	suite_add_tcase(s, tc);
 
 	TCase *refuse = tcase_create("refuse");

@@ -565,7 +565,7 @@ END_TEST
 
 START_TEST(what_was_running_ends_and_takes_no_slot)
 {
-	rig_found_running(r, 5);
+	rig_found_lost(r, 5);
 	rig_found_pending(r, 6, 0);
 	ck_assert(sched_is_known(r->s, rig_id(5)));
 	rig_run(r);
@@ -577,7 +577,7 @@ END_TEST
 
 START_TEST(what_was_found_can_be_aborted)
 {
-	rig_found_running(r, 5);
+	rig_found_lost(r, 5);
 	rig_found_pending(r, 6, 0);
 	rig_mark(r, 5);
 	rig_mark(r, 6);

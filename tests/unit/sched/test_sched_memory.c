@@ -104,9 +104,19 @@ static int found_pending(struct sched *s, uint32_t n)
 	return sched_found_pending(s, id_of(n), 0);
 }
 
+static int found_lost(struct sched *s, uint32_t n)
+{
+	return sched_found_lost(s, id_of(n), n, 0);
+}
+
 static int found_running(struct sched *s, uint32_t n)
 {
-	return sched_found_running(s, id_of(n), n, 0);
+	return sched_found_running(s, id_of(n), n % 2, n, 0);
+}
+
+static int limited(struct sched *s, uint32_t n)
+{
+	return sched_limit(s, id_of(n), 0) ? 0 : -ENOMEM;
 }
 
 /* Every other id falls, so that it is late. */
@@ -147,6 +157,10 @@ static uint32_t count_of(struct sched *s, enum sched_kind kind)
 			sched_dropped(s, d.id);
 		else if (d.kind == SCHED_PROBE)
 			sched_probed(s, d.id, SCHED_IN_COMPLETE, 0);
+		else if (d.kind == SCHED_TERMINATE)
+			sched_ended(s, d.id, 0);
+		else if (d.kind == SCHED_REAP)
+			sched_reaped(s, d.tm, false, 0);
 		else if (d.kind == SCHED_REMOVE)
 			sched_removed(s, d.id);
 		else if (d.kind == SCHED_COMPLETE)
@@ -164,9 +178,12 @@ static const struct {
 	{ NULL, seen, SCHED_ACCEPT },
 	{ NULL, marked, SCHED_PROBE },
 	{ NULL, found_pending, SCHED_SORT },
-	{ NULL, found_running, SCHED_COMPLETE },
+	{ NULL, found_lost, SCHED_COMPLETE },
+	{ NULL, found_running, SCHED_TERMINATE },
 	{ found_pending, marked, SCHED_REMOVE },
+	{ found_lost, marked, SCHED_REMOVE },
 	{ found_running, marked, SCHED_REMOVE },
+	{ found_running, limited, SCHED_COMPLETE },
 };
 
 START_TEST(an_event_that_was_not_taken_can_be_told_again)
@@ -183,6 +200,8 @@ START_TEST(an_event_that_was_not_taken_can_be_told_again)
 		tell_many(s, told[_i].second);
 		failed = has_failed();
 
+		if (told[_i].second == found_running)
+			sched_terminate_all(s);
 		ck_assert_uint_eq(count_of(s, told[_i].gives), MANY);
 		sched_free(s);
 	}

@@ -52,6 +52,7 @@ static struct rig_answer answer(struct rig *rig, enum sched_kind kind, uint32_t 
 		[SCHED_REMOVE] = { { RIG_DEFER }, 1 },
 		[SCHED_SORT] = { { RIG_DEFER, RIG_DEFER, RIG_REJECT, RIG_DROP }, 4 },
 		[SCHED_START] = { { RIG_BUSY, RIG_BUSY, RIG_REJECT, RIG_DROP }, 4 },
+		[SCHED_TERMINATE] = { { RIG_DEFER }, 1 },
 		[SCHED_COMPLETE] = { { RIG_DEFER }, 1 },
 	};
 	struct rig_answer a = { RIG_YES, 0 };
@@ -201,6 +202,29 @@ static void end_some(void)
 	}
 }
 
+/* ---- what the server and its operator do ---- */
+
+/* Most will end before; some have passed already. */
+static void limit_some(void)
+{
+	for (uint32_t n = 0; n < REQUESTS; n++) {
+		const struct rig_request *q = &r->request[n];
+		if (q->state != RIG_RUNNING || q->limit_ns <= r->now_ns || !percent(40))
+			continue;
+		rig_limit(r, n,
+			percent(20)   ? TIME_NEVER
+			: percent(20) ? r->now_ns - below(2)
+				      : soon());
+	}
+}
+
+static void hold_or_release(void)
+{
+	uint32_t tm = pick_tm();
+
+	rig_hold(r, tm, !r->tm[tm].recovering && percent(70));
+}
+
 static void step(void)
 {
 	uint32_t op = below(1000);
@@ -217,6 +241,12 @@ static void step(void)
 		see_again();
 	else if (op < 800)
 		rig_wake(r, pick_tm());
+	else if (op < 850)
+		limit_some();
+	else if (op < 870)
+		hold_or_release();
+	else if (op < 885)
+		rig_set_max_running(r, pick_tm(), 1 + below(5));
 	else if (op < 990)
 		r->now_ns += 1 + below(percent(20) ? 2 * RIG_SAMPLE_NS : 10);
 	else if (op < 993 && n_used > REQUESTS / 2)
@@ -246,6 +276,8 @@ static bool all_gone(void)
 static void run_down(void)
 {
 	quiet_down = true;
+	for (uint32_t t = 0; t < r->n_tms; t++)
+		rig_hold(r, t, false);
 	rig_run(r);
 	for (int i = 0; i < (r->stopped ? 40 : 20 * REQUESTS) && !all_gone(); i++) {
 		if (r->untold.n > 0)
@@ -303,11 +335,15 @@ static void one_run(uint64_t seed)
 		uint32_t n;
 		if (!pick_new(&n))
 			break;
-		if (percent(70))
+		if (percent(60))
 			rig_found_pending(r, n, pick_tm());
+		else if (percent(50))
+			rig_found_running(r, n, pick_tm());
 		else
-			rig_found_running(r, n);
+			rig_found_lost(r, n);
 	}
+	for (uint32_t i = 0; i < r->n_tms; i++)
+		rig_hold(r, i, percent(20));
 	uint32_t steps = 40 + below(STEPS);
 	for (uint32_t i = 0; i < steps; i++)
 		step();
@@ -342,6 +378,8 @@ START_TEST(it_keeps_its_promises_while_it_stops)
 		for (uint32_t k = 0; k < STEPS / 2; k++) {
 			if (k == stop_at)
 				rig_stop(r);
+			if (k == stop_at && percent(40))
+				rig_detach(r, pick_tm());
 			step();
 		}
 

@@ -55,7 +55,12 @@ static void check_refused(int code, const char *word)
 }
 
 static const char *const dirs[] = { "1-requested", "2-pending", "3-running", "4-complete",
-	"5-aborting", "work", ".wq", ".wq/tmp", ".wq/run", ".wq/quarantine" };
+	"5-aborting", "work", "finished", ".wq", ".wq/tmp", ".wq/run", ".wq/handles",
+	".wq/quarantine" };
+enum {
+	N_IN_ROOT = 7,
+	N_DIRS = sizeof dirs / sizeof *dirs
+};
 
 START_TEST(an_absent_spool_is_made_closed_to_others)
 {
@@ -73,7 +78,7 @@ START_TEST(an_absent_spool_is_made_closed_to_others)
 	ck_assert_int_eq(stat(tmpspool_at(".", "wq.status"), &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	ck_assert_int_eq(tmpspool_count(".wq/tmp"), 0);
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < N_IN_ROOT; i++)
 		ck_assert_int_eq(tmpspool_count(dirs[i]), 0);
 	spool_close(&sp);
 }
@@ -102,6 +107,10 @@ START_TEST(a_spool_is_opened_again_with_all_that_is_in_it)
 	for (int i = 0; i < 5; i++)
 		tmpspool_put(dirs[i], ID_TEXT, "bytes");
 	tmpspool_put(".wq/tmp", ID_TEXT, "bytes");
+	tmpspool_put("finished", ID_TEXT, "bytes");
+	make_dir("work/" ID_TEXT ".1");
+	tmpspool_put(".wq/run", "a-record", "bytes");
+	tmpspool_put(".wq/handles", ID_TEXT ".1", "bytes");
 	tmpspool_put(".", "a-file-of-the-admin", "bytes");
 	spool_close(&sp);
 
@@ -111,6 +120,32 @@ START_TEST(a_spool_is_opened_again_with_all_that_is_in_it)
 	for (int i = 0; i < 5; i++)
 		ck_assert(tmpspool_holds(dirs[i], ID_TEXT, "bytes"));
 	ck_assert(tmpspool_holds(".wq/tmp", ID_TEXT, "bytes"));
+	ck_assert(tmpspool_holds("finished", ID_TEXT, "bytes"));
+	ck_assert(tmpspool_has("work", ID_TEXT ".1"));
+	ck_assert(tmpspool_holds(".wq/run", "a-record", "bytes"));
+	ck_assert(tmpspool_holds(".wq/handles", ID_TEXT ".1", "bytes"));
+	spool_close(&sp);
+}
+END_TEST
+
+START_TEST(a_spool_of_an_older_server_gets_what_it_lacks)
+{
+	struct spool client;
+	ck_assert_int_eq(open_server(), 0);
+	spool_close(&sp);
+	ck_assert_int_eq(rmdir(tmpspool_at(".", "finished")), 0);
+	ck_assert_int_eq(rmdir(tmpspool_at(".wq", "handles")), 0);
+
+	/* A client takes it as it is. */
+	ck_assert_int_eq(spool_open_client(&client, tmpspool_path, &fault_io, &err), 0);
+	ck_assert_int_eq(client.finished_fd, -1);
+	ck_assert_int_ge(client.work_fd, 0);
+	spool_close(&client);
+	ck_assert(!tmpspool_has(".", "finished"));
+
+	ck_assert_msg(open_server() == 0, "%s", err.text);
+	ck_assert(tmpspool_has(".", "finished"));
+	ck_assert(tmpspool_has(".wq", "handles"));
 	spool_close(&sp);
 }
 END_TEST
@@ -266,6 +301,20 @@ START_TEST(a_newer_format_is_refused_by_name)
 }
 END_TEST
 
+START_TEST(a_client_refuses_a_history_that_is_a_link)
+{
+	ck_assert_int_eq(open_server(), 0);
+	spool_close(&sp);
+	int fds = tmpspool_open_fds();
+	ck_assert_int_eq(rmdir(tmpspool_at(".", "finished")), 0);
+	ck_assert_int_eq(symlink("/tmp", tmpspool_at(".", "finished")), 0);
+
+	ck_assert_int_eq(spool_open_client(&sp, tmpspool_path, &fault_io, &err), -WQ_E_NOT_A_SPOOL);
+	ck_assert_ptr_nonnull(strstr(err.text, "finished"));
+	ck_assert_int_eq(tmpspool_open_fds(), fds);
+}
+END_TEST
+
 static const char *const damaged[] = { "", "wq-spool 1\n", "wq-spool 1\nuuid \n",
 	"wq-spool 0\nuuid 01234567-89ab-4cde-8f01-23456789abcd\n", "something",
 	"wq-spool 1\nuuid 01234567-89AB-4cde-8f01-23456789abcd\n",
@@ -338,7 +387,8 @@ END_TEST
 
 START_TEST(without_a_marker_nothing_that_is_in_use_is_taken)
 {
-	static const char *const places[] = { ".", "2-pending", "3-running", "4-complete" };
+	static const char *const places[] = { ".", "2-pending", "3-running", "4-complete", "work",
+		"finished" };
 	ck_assert_int_eq(open_server(), 0);
 	spool_close(&sp);
 	ck_assert_int_eq(unlink(tmpspool_at(".wq", "spool")), 0);
@@ -444,7 +494,7 @@ START_TEST(a_client_opens_a_spool_in_few_calls)
 
 	ck_assert_int_eq(spool_open_client(&client, tmpspool_path, &fault_io, &err), 0);
 
-	ck_assert_int_le(fault_calls, 13);
+	ck_assert_int_le(fault_calls, 15);
 	ck_assert_uint_eq(client.owner, geteuid());
 	spool_close(&client);
 	spool_close(&sp);
@@ -467,7 +517,7 @@ START_TEST(a_client_that_fails_leaves_nothing_open)
 	struct spool client;
 	ck_assert_int_eq(open_server(), 0);
 	int fds = tmpspool_open_fds();
-	for (int k = 1; k <= 13; k++) {
+	for (int k = 1; k <= 15; k++) {
 		fault_at(k, EACCES);
 		if (spool_open_client(&client, tmpspool_path, &fault_io, &err) == 0)
 			spool_close(&client);
@@ -598,78 +648,13 @@ START_TEST(an_accepted_id_moves_the_mark_and_cannot_run_it_ahead)
 }
 END_TEST
 
-/* ---- wipe ------------------------------------------------------------------------------------- */
-
-START_TEST(a_wipe_takes_ids_and_our_own_names_and_nothing_else)
-{
-	ck_assert_int_eq(open_server(), 0);
-	for (int i = 0; i < 5; i++) {
-		tmpspool_put(dirs[i], ID_TEXT, "bytes");
-		tmpspool_put(dirs[i], "notes.txt", "bytes");
-	}
-	tmpspool_put("1-requested", ".t0k3v9q2m7t1dh", "half");
-	tmpspool_put(".wq/tmp", ID_TEXT, "bytes");
-	tmpspool_put(".wq/quarantine", "x y", "bytes");
-	tmpspool_put(".wq/quarantine", "x y.why", "bytes");
-	make_dir("work/" ID_TEXT);
-	tmpspool_put("work", ID_TEXT "/output", "bytes");
-
-	ck_assert_int_eq(spool_wipe(&sp, &err), 5 + 1 + 1 + 2);
-
-	for (int i = 0; i < 5; i++) {
-		ck_assert(tmpspool_has(dirs[i], "notes.txt"));
-		ck_assert_int_eq(tmpspool_count(dirs[i]), 1);
-	}
-	ck_assert_int_eq(tmpspool_count(".wq/tmp"), 0);
-	ck_assert_int_eq(tmpspool_count(".wq/quarantine"), 0);
-	ck_assert(tmpspool_has("work", ID_TEXT "/output"));
-	ck_assert_int_eq(spool_wipe(&sp, &err), 0);
-	spool_close(&sp);
-}
-END_TEST
-
-START_TEST(a_wipe_never_descends_and_never_follows)
-{
-	static const struct reqid other = { UINT64_C(1511472984123457), 1 };
-	char text[REQID_SIZE], link[4200];
-	ck_assert_int_eq(open_server(), 0);
-	make_dir("2-pending/" ID_TEXT);
-	tmpspool_put("2-pending", ID_TEXT "/" ID_TEXT, "bytes");
-	make_dir(".wq/quarantine/d");
-	tmpspool_put(".wq/quarantine", "d/inner", "bytes");
-	make_dir("outside");
-	tmpspool_put("outside", ID_TEXT, "bytes");
-	snprintf(link, sizeof link, "%s/outside", tmpspool_path);
-	ck_assert_int_eq(symlink(link, tmpspool_at("2-pending", reqid_format(other, text))), 0);
-
-	ck_assert_int_eq(spool_wipe(&sp, &err), 1);
-
-	ck_assert(!tmpspool_has("2-pending", text));
-	ck_assert(tmpspool_has("2-pending", ID_TEXT "/" ID_TEXT));
-	ck_assert(tmpspool_has(".wq/quarantine", "d/inner"));
-	ck_assert(tmpspool_has("outside", ID_TEXT));
-	spool_close(&sp);
-}
-END_TEST
-
-START_TEST(a_wipe_that_fails_says_where)
-{
-	ck_assert_int_eq(open_server(), 0);
-	tmpspool_put("2-pending", ID_TEXT, "bytes");
-	fault_on("unlinkat", EROFS, 1);
-
-	ck_assert_int_eq(spool_wipe(&sp, &err), -EROFS);
-	ck_assert_ptr_nonnull(strstr(err.text, "2-pending"));
-	spool_close(&sp);
-}
-END_TEST
-
 static TCase *layout_case(void)
 {
 	TCase *tc = tcase_create("layout");
 	tcase_add_test(tc, an_absent_spool_is_made_closed_to_others);
 	tcase_add_test(tc, its_marker_names_the_format_and_a_random_uuid);
 	tcase_add_test(tc, a_spool_is_opened_again_with_all_that_is_in_it);
+	tcase_add_test(tc, a_spool_of_an_older_server_gets_what_it_lacks);
 	tcase_add_test(tc, what_a_killed_server_left_in_tmp_without_an_id_goes);
 	tcase_add_loop_test(tc, an_empty_root_and_one_with_lost_and_found_are_taken, 0, 2);
 	tcase_add_test(tc, a_root_may_be_reached_by_a_symbolic_link);
@@ -678,8 +663,10 @@ static TCase *layout_case(void)
 	tcase_add_test(tc, a_spool_of_the_python_original_gets_its_own_advice);
 	tcase_add_test(tc, a_root_that_is_a_file_is_refused);
 	tcase_add_test(tc, a_spool_whose_parent_is_missing_is_enoent);
-	tcase_add_loop_test(tc, a_state_directory_that_is_a_link_or_a_file_is_refused, 0, 6);
-	tcase_add_loop_test(tc, a_state_directory_open_to_others_is_refused_and_not_changed, 0, 10);
+	tcase_add_loop_test(
+		tc, a_state_directory_that_is_a_link_or_a_file_is_refused, 0, N_IN_ROOT);
+	tcase_add_loop_test(
+		tc, a_state_directory_open_to_others_is_refused_and_not_changed, 0, N_DIRS);
 	if (geteuid() == 0) /* only root has a second user at hand */
 		tcase_add_loop_test(tc, a_directory_of_another_user_is_refused, 0, 2);
 	tcase_add_test(tc, a_status_page_that_is_a_link_is_refused);
@@ -688,7 +675,7 @@ static TCase *layout_case(void)
 	tcase_add_test(tc, a_directory_that_folds_case_is_refused);
 	tcase_add_loop_test(tc, a_spool_whose_making_was_cut_short_is_completed, 0, STRIDE);
 	tcase_add_test(tc, a_request_that_came_before_the_marker_is_kept);
-	tcase_add_loop_test(tc, without_a_marker_nothing_that_is_in_use_is_taken, 0, 4);
+	tcase_add_loop_test(tc, without_a_marker_nothing_that_is_in_use_is_taken, 0, 6);
 	tcase_add_test(tc, a_second_server_is_refused_and_told_the_pid);
 	tcase_add_test(tc, a_file_system_without_exchange_is_found_out);
 	tcase_add_test(tc, a_file_system_without_unnamed_files_is_found_out_and_clients_are_told);
@@ -702,6 +689,7 @@ static TCase *client_case(void)
 	TCase *tc = tcase_create("client");
 	tcase_add_test(tc, a_client_of_no_spool_is_told_how_to_get_one);
 	tcase_add_loop_test(tc, a_client_refuses_what_is_not_a_spool_of_ours, 0, 2);
+	tcase_add_test(tc, a_client_refuses_a_history_that_is_a_link);
 	tcase_add_test(tc, a_client_opens_a_spool_in_few_calls);
 	tcase_add_test(tc, a_client_refuses_a_newer_format_and_one_that_is_not_finished);
 	if (geteuid() == 0) /* only root has a second user at hand */
@@ -713,24 +701,21 @@ static TCase *client_case(void)
 	return tc;
 }
 
-static TCase *rest_case(void)
+static TCase *mark_case(void)
 {
-	TCase *tc = tcase_create("mark and wipe");
+	TCase *tc = tcase_create("mark");
 	tcase_add_test(tc, the_mark_is_kept_over_a_restart);
 	tcase_add_loop_test(
 		tc, a_damaged_mark_counts_as_none, 0, sizeof no_marks / sizeof *no_marks);
 	tcase_add_test(tc, a_mark_that_cannot_be_saved_leaves_the_old_one);
 	tcase_add_test(tc, an_accepted_id_moves_the_mark_and_cannot_run_it_ahead);
-	tcase_add_test(tc, a_wipe_takes_ids_and_our_own_names_and_nothing_else);
-	tcase_add_test(tc, a_wipe_never_descends_and_never_follows);
-	tcase_add_test(tc, a_wipe_that_fails_says_where);
 	return tc;
 }
 
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("spool/spool");
-	TCase *tcs[] = { layout_case(), client_case(), rest_case() };
+	TCase *tcs[] = { layout_case(), client_case(), mark_case() };
 	for (size_t i = 0; i < sizeof tcs / sizeof *tcs; i++) {
 		tcase_add_checked_fixture(tcs[i], start, tmpspool_remove_dir);
 		suite_add_tcase(suite, tcs[i]);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What stays of a task when it is over: its work directory, and its result in the history; and the
+ * end of what was kept for a crash.
+ */
+#include "server/server.h"
+
+#include "base/log.h"
+#include "base/time.h"
+#include "spool/finished.h"
+#include "spool/work.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	PRUNE_EVERY = 256, /* results; the safety-interval prunes as well */
+	PRUNE_MAX = 1024   /* removals at a time, so that nothing waits long */
+};
+
+void keep_find_work(const struct server *s, const struct task *task, char *ret, size_t size)
+{
+	char name[WORK_NAME_SIZE];
+	snprintf(
+		ret, size, "%s/work/%s", s->config.spool, work_name(task->id, task->attempt, name));
+}
+
+int keep_make_work(struct server *s, struct task *task, char *ret, size_t size)
+{
+	int rc = work_make(&s->spool, task->id, task->attempt);
+	if (rc < 0)
+		return rc;
+	task->has_work = true;
+	keep_find_work(s, task, ret, size);
+	return 0;
+}
+
+static void remove_work(struct server *s, struct task *task)
+{
+	if (!task->has_work)
+		return;
+	task->has_work = false;
+	int rc = work_remove(&s->spool, task->id, task->attempt);
+	if (rc < 0) /* the next pruning tries again */
+		log_warn("%s: its work directory cannot be removed: %s", ID_TEXT(task->id),
+			strerror(-rc));
+}
+
+/* What its plugin and the shepherd keep so that a crash loses nothing is of no more use. */
+static void acknowledge(struct server *s, struct task *task)
+{
+	char name[TASK_NAME_MAX];
+	if (task->has_handle)
+		(void)work_drop_handle(&s->spool, task->id, task->attempt);
+	if (task->tid)
+		instance_ack(s->tms[task->tm].instance, task->tid);
+	if (task->attempt && s->children)
+		children_ack(s->children, task_name(task, s->spool.uuid, name));
+}
+
+void keep_after(struct server *s, struct task *task)
+{
+	acknowledge(s, task);
+	const char *how = task->tm >= 0 ? s->tms[task->tm].config->keep_work : "never";
+	if (strcmp(how, "never") == 0 || (strcmp(how, "failed") == 0 && task->status == RESULT_OK))
+		remove_work(s, task);
+	s->to_prune++;
+}
+
+void keep_nothing(struct server *s, struct task *task)
+{
+	acknowledge(s, task);
+	remove_work(s, task);
+}
+
+void keep_no_work(struct server *s, struct reqid id)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		any = any || (s->tms[i].plugin->desc.caps & WQ_CAP_WORK_DIR);
+	int rc = any ? work_remove_all(&s->spool, id) : 0;
+	if (rc < 0)
+		log_warn(
+			"%s: its work directory cannot be removed: %s", ID_TEXT(id), strerror(-rc));
+}
+
+void keep_prune(struct server *s, bool now)
+{
+	struct finished_limits limits = { .keep = (uint32_t)s->config.keep_finished,
+		.keep_us = s->config.keep_finished_for_ns / 1000 };
+	if (!now && s->to_prune < PRUNE_EVERY)
+		return;
+	s->to_prune = 0;
+	int rc = finished_prune(&s->spool, &limits, time_wall_us(), PRUNE_MAX);
+	if (rc < 0)
+		log_warn("the history cannot be kept within its bounds: %s", strerror(-rc));
+	else if (rc > 0)
+		log_debug("history: %d results removed", rc);
+}

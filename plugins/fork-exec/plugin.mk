@@ -1,0 +1,1 @@
+LIBS_plugin_fork-exec := -ljansson -lm
