@@ -67,3 +67,17 @@ char *answer_time(int64_t wall_us, char ret[32])
 		snprintf(ret, 32, "never");
 	return ret;
 }
+
+char *answer_age(int64_t us, char ret[24])
+{
+	int64_t s = us > 0 ? us / 1000000 : 0;
+	if (s < 60)
+		snprintf(ret, 24, "%" PRId64 "s", s);
+	else if (s < 3600)
+		snprintf(ret, 24, "%" PRId64 "m", s / 60);
+	else if (s < 48 * 3600)
+		snprintf(ret, 24, "%" PRId64 "h", s / 3600);
+	else
+		snprintf(ret, 24, "%" PRId64 "d", s / 86400);
+	return ret;
+}

@@ -27,3 +27,6 @@ char *answer_progress(const json_t *running, char *ret, size_t size);
 
 /* Local time of a wall clock value; "never" for 0.  Returns `ret`. */
 char *answer_time(int64_t wall_us, char ret[32]);
+
+/* "5s", "12m", "3h", "9d".  Returns `ret`. */
+char *answer_age(int64_t us, char ret[24]);

@@ -33,7 +33,7 @@ error_t args_parse_ids(int key, char *arg, struct argp_state *state)
 		in->n = (size_t)(state->argc - state->next);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which request? give its id");
+		argp_error(state, "which request? give its id, its beginning, or @ for the newest");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

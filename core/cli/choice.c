@@ -47,8 +47,7 @@ char *choice_read_config(const char *text)
 	return NULL;
 }
 
-/* Beside the running wq (a build, or one bin directory), in the sbin beside it, else by PATH. */
-static void find_server(char ret[PATH_MAX])
+char *choice_find_server(char ret[PATH_MAX])
 {
 	static const char *const places[] = { "wq-server", "../sbin/wq-server" };
 	char self[PATH_MAX];
@@ -61,9 +60,10 @@ static void find_server(char ret[PATH_MAX])
 	for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
 		int len = snprintf(ret, PATH_MAX, "%.*s/%s", (int)(slash - self), self, places[i]);
 		if (len < PATH_MAX && access(ret, X_OK) == 0)
-			return;
+			return ret;
 	}
 	snprintf(ret, PATH_MAX, "wq-server");
+	return ret;
 }
 
 static int start(const char *program, int out, pid_t *ret_pid)
@@ -114,11 +114,11 @@ static int print_config(const char *program, struct buf *ret, struct wq_err *err
 	return 0;
 }
 
-static int ask_server(char **ret, struct wq_err *err)
+int choice_ask_server(char **ret, struct wq_err *err)
 {
 	char program[PATH_MAX];
 	struct buf text = { 0 };
-	find_server(program);
+	choice_find_server(program);
 	int rc = print_config(program, &text, err);
 	if (rc == 0) {
 		*ret = choice_read_config((const char *)text.data);
@@ -144,5 +144,5 @@ int choice_find(const char *given, char **ret, const char **ret_rule, struct wq_
 		return *ret ? 0 : err_set(err, -ENOMEM, "cannot open the spool");
 	}
 	*ret_rule = "the configuration of wq-server";
-	return ask_server(ret, err);
+	return choice_ask_server(ret, err);
 }

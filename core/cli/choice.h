@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <limits.h>
+
 struct wq_err;
 
 /* The path to `ret`, free(3) it; what chose it to `ret_rule`, a static text.  -WQ_E_UNKNOWN with a
@@ -14,3 +16,10 @@ int choice_find(const char *given, char **ret, const char **ret_rule, struct wq_
 /* The value of the line `spool = "..."` of a printed configuration, free(3) it; NULL: no such
  * line. */
 char *choice_read_config(const char *text);
+
+/* The spool that the configuration names, free(3) it.  -WQ_E_UNKNOWN as above. */
+int choice_ask_server(char **ret, struct wq_err *err);
+
+/* The program: beside the running wq (a build, or one bin directory), in the sbin beside it, else
+ * "wq-server", for PATH.  Returns `ret`. */
+char *choice_find_server(char ret[PATH_MAX]);

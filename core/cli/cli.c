@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "cli/choice.h"
 #include "cli/exit.h"
+#include "cli/ids.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -17,18 +18,28 @@ enum {
 	LINE_MAX_BYTES = 4096
 };
 
-int cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+static int parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input)
 {
 	/* argp shows argv[0] as the program, so usage lines read "wq wait ...". */
 	char name[64];
 	snprintf(name, sizeof name, "wq %s", argv[0]);
 	char *plain = argv[0];
 	argv[0] = name;
-	error_t rc = argp_parse(argp, argc, argv, 0, NULL, input);
+	error_t rc = argp_parse(argp, argc, argv, flags, NULL, input);
 	argv[0] = plain;
 	if (rc)
 		cli_say("%s", strerror(rc));
 	return rc ? EXIT_WQ : 0;
+}
+
+int cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	return parse(argp, argc, argv, 0, input);
+}
+
+int cli_parse_in_order(const struct argp *argp, int argc, char **argv, void *input)
+{
+	return parse(argp, argc, argv, ARGP_IN_ORDER, input);
 }
 
 int cli_open(struct cli *cli)
@@ -47,8 +58,10 @@ int cli_open(struct cli *cli)
 void cli_close(struct cli *cli)
 {
 	wq_close(cli->client);
+	ids_free(cli->ids);
 	free(cli->spool);
 	cli->client = NULL;
+	cli->ids = NULL;
 	cli->spool = NULL;
 }
 

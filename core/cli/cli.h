@@ -13,21 +13,27 @@
 #include <wq/client.h>
 
 struct argp;
+struct ids;
 
 struct cli {
 	const char *given; /* -S, or NULL */
 	char *spool;       /* which one it is, once it is open */
 	const char *rule;  /* what chose it, for people */
 	wq_client *client;
+	struct ids *ids; /* once cli/ids has listed them; else NULL */
 };
 
 /* One sub-command.  argv[0] is its name; the answer is the exit status. */
 typedef int cli_fn(struct cli *cli, int argc, char **argv);
 
-cli_fn cmd_abort, cmd_enqueue, cmd_list, cmd_metrics, cmd_show, cmd_status, cmd_wait;
+cli_fn cmd_abort, cmd_enqueue, cmd_list, cmd_log, cmd_metrics, cmd_run, cmd_set, cmd_show,
+	cmd_status, cmd_wait;
 
 /* Parse a command's options; --help and mistakes end the program, as argp does.  0 or EXIT_WQ. */
 int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* The same, and words come to the parser where they stand among the options. */
+int cli_parse_in_order(const struct argp *argp, int argc, char **argv, void *input);
 
 /* Find and open the spool.  0, or EXIT_WQ with the reason said. */
 int cli_open(struct cli *cli);

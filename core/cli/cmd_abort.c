@@ -2,6 +2,9 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
+#include "cli/ids.h"
+
+#include <stdlib.h>
 
 static const struct argp argp = {
 	.parser = args_parse_ids,
@@ -16,7 +19,12 @@ static int abort_one(struct cli *cli, const char *id)
 	struct wq_err err = { 0 };
 	int rc = wq_state(cli->client, id, &err);
 	if (rc == WQ_STATE_GONE) {
-		cli_say("%s: gone already", id);
+		wq_result *result = NULL;
+		bool finished = wq_read_finished(cli->client, id, &result, NULL) == 0;
+		wq_result_free(result);
+		cli_say(finished ? "%s: gone already: it is finished, and in the history"
+				 : "%s: gone already",
+			id);
 		return EXIT_GONE;
 	}
 	if (rc >= 0)
@@ -34,9 +42,13 @@ int cmd_abort(struct cli *cli, int argc, char **argv)
 		status = cli_open(cli);
 	if (status)
 		return status;
-	for (size_t i = 0; i < in.n; i++) {
-		int one = abort_one(cli, in.ids[i]);
+	/* Before anything is done: a word that is wrong may be a slip in one that was right. */
+	char **ids = NULL;
+	status = ids_resolve_all(cli, in.ids, in.n, &ids);
+	for (size_t i = 0; ids && i < in.n; i++) {
+		int one = abort_one(cli, ids[i]);
 		status = status ? status : one;
 	}
+	free(ids);
 	return status;
 }

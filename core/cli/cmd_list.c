@@ -4,20 +4,25 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
+#include "cli/history.h"
 #include "cli/json.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Each costs opening a file, where all else here is names. */
 enum {
-	RESULTS_MAX = 1000
+	RESULTS_MAX = 1000,
+	KEY_FINISHED = 512
 };
 
 struct input {
 	bool json;
 	int32_t state; /* 0: all */
+	bool finished;
+	size_t newest; /* of the finished: so many; 0: all */
 	struct cli *cli;
 	const json_t *status; /* the server's answer, or NULL */
 	bool no_server;
@@ -29,6 +34,9 @@ struct input {
 static const struct argp_option options[] = {
 	{ "state", 's', "STATE", 0,
 		"Only those in this state: requested, pending, running, complete", 0 },
+	{ "finished", KEY_FINISHED, NULL, 0,
+		"Those that have an end: complete ones, and the history", 0 },
+	{ "newest", 'n', "N", 0, "With --finished: the newest N of them", 0 },
 	{ "json", ARGS_KEY_JSON, NULL, 0, "One line of JSON for each", 0 },
 	{ 0 },
 };
@@ -41,6 +49,14 @@ static int32_t state_of(const char *name)
 	return 0;
 }
 
+static size_t parse_count(const char *text)
+{
+	char *end;
+	errno = 0;
+	unsigned long n = strtoul(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && errno == 0 ? n : 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct input *in = state->input;
@@ -50,6 +66,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (in->state == 0)
 			argp_error(
 				state, "'%s' is not requested, pending, running or complete", arg);
+		return 0;
+	case KEY_FINISHED:
+		in->finished = true;
+		return 0;
+	case 'n':
+		in->newest = parse_count(arg);
+		if (in->newest == 0)
+			argp_error(state, "'%s' is not a number of 1 or more", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (in->finished && in->state)
+			argp_error(state, "either --state or --finished");
+		if (in->newest && !in->finished)
+			argp_error(state, "--newest needs --finished");
 		return 0;
 	default:
 		return args_parse_json(key, arg, state);
@@ -62,20 +92,6 @@ static const struct argp argp = {
 	.doc = "List requests in their order: id, state, age, what the server knows of running "
 	       "ones, and what came of complete ones.",
 };
-
-static const char *age(int64_t us, char ret[24])
-{
-	int64_t s = us > 0 ? us / 1000000 : 0;
-	if (s < 60)
-		snprintf(ret, 24, "%" PRId64 "s", s);
-	else if (s < 3600)
-		snprintf(ret, 24, "%" PRId64 "m", s / 60);
-	else if (s < 48 * 3600)
-		snprintf(ret, 24, "%" PRId64 "h", s / 3600);
-	else
-		snprintf(ret, 24, "%" PRId64 "d", s / 86400);
-	return ret;
-}
 
 /* What the result of a complete one says, in the words of wq wait --json; NULL: unknown. */
 static json_t *read_outcome(const struct input *in, const char *id)
@@ -99,7 +115,7 @@ static void print_line(const struct input *in, const struct wq_entry *entry, con
 	bool alone = entry->state == WQ_STATE_RUNNING && in->no_server;
 	snprintf(state, sizeof state, "%s%s%s", wq_state_name(entry->state),
 		alone ? " (no server)" : "", entry->aborting ? " (aborting)" : "");
-	printf("%s  %-20s %5s", entry->id, state, age(in->now_us - entry->made_us, old));
+	printf("%s  %-20s %5s", entry->id, state, answer_age(in->now_us - entry->made_us, old));
 	if (more) {
 		const char *texts[] = { answer_text(more, "status"),
 			answer_text(more, "task-manager"), answer_text(more, "label"),
@@ -170,6 +186,8 @@ int cmd_list(struct cli *cli, int argc, char **argv)
 		status = cli_open(cli);
 	if (status)
 		return status;
+	if (in.finished)
+		return history_list(cli, in.newest, in.json);
 	/* The list is the spool's; what a server adds to it is welcome, not needed. */
 	int rc = answer_ask(cli, "status", &answer, NULL);
 	in.status = rc == 0 ? answer : NULL;

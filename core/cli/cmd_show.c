@@ -4,6 +4,7 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
+#include "cli/ids.h"
 #include "cli/json.h"
 #include "cli/outcome.h"
 
@@ -26,7 +27,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		in->id = arg;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which request? give its id");
+		argp_error(state, "which request? give its id, its beginning, or @ for the newest");
 		return 0;
 	default:
 		return args_parse_json(key, arg, state);
@@ -38,7 +39,7 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "ID",
 	.doc = "Show where a request stands and what it says, or its result, which is left in "
-	       "place.",
+	       "place; of a finished one the result that the history keeps.",
 };
 
 /* The members of an object, one a line; times for people. */
@@ -81,13 +82,16 @@ static int result_to_json(struct cli *cli, const char *id, json_t **ret, struct 
 {
 	wq_result *result = NULL;
 	struct wq_result_info info = { .struct_size = sizeof info };
-	int rc = wq_wait(cli->client, id, 0, WQ_WAIT_KEEP, &result, err);
+	int rc = wq_read_finished(cli->client, id, &result, err);
 	if (rc < 0)
 		return rc;
+	/* Asked for behind the reading: collected meanwhile is finished. */
+	int state = wq_state(cli->client, id, NULL) == WQ_STATE_COMPLETE ? WQ_STATE_COMPLETE
+									 : WQ_STATE_FINISHED;
 	wq_result_info(result, &info);
 	rc = outcome_to_json(&info, ret, err);
 	if (rc == 0)
-		json_object_set_new(*ret, "state", json_string(wq_state_name(WQ_STATE_COMPLETE)));
+		json_object_set_new(*ret, "state", json_string(wq_state_name(state)));
 	wq_result_free(result);
 	return rc;
 }
@@ -96,8 +100,10 @@ static int find(struct cli *cli, const char *id, json_t **ret, struct wq_err *er
 {
 	struct wq_details details = { .struct_size = sizeof details };
 	int rc = wq_details(cli->client, id, &details, err);
-	if (rc == -WQ_E_GONE)
-		return result_to_json(cli, id, ret, err);
+	if (rc == -WQ_E_GONE) {
+		rc = result_to_json(cli, id, ret, err);
+		return rc == -WQ_E_GONE ? err_set(err, rc, "'%s' is gone", id) : rc;
+	}
 	if (rc < 0)
 		return rc;
 	rc = request_to_json(id, &details, ret, err);
@@ -115,7 +121,11 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 		status = cli_open(cli);
 	if (status)
 		return status;
-	int rc = find(cli, in.id, &object, &err);
+	char id[WQ_ID_SIZE];
+	status = ids_resolve(cli, in.id, id);
+	if (status)
+		return status;
+	int rc = find(cli, id, &object, &err);
 	if (rc < 0) {
 		cli_say("%s", err.text);
 		return exit_of_code(rc);

@@ -30,6 +30,7 @@ static const struct {
 	{ "no-capacity", "the plugin has no capacity" },
 	{ "held", "held" },
 	{ "stopping", "the server is stopping" },
+	{ "recovering", "it waits for wq-shepherd to say what runs already" },
 	{ "quarantined", "the plugin is quarantined: it broke the rules too often" },
 };
 
@@ -124,6 +125,22 @@ static void print_accepting(const json_t *about)
 	line("accepting", json_is_true(accepting) ? "yes" : text);
 }
 
+/* Only where a task manager has children. */
+static void print_containment(const json_t *answer)
+{
+	const json_t *up = json_object_get(answer, "shepherd");
+	const char *how = answer_text(answer, "containment");
+	if (!json_is_boolean(up))
+		return;
+	if (!json_is_true(up))
+		line("shepherd", "not there: no command can be started now");
+	else if (strcmp(how, "cgroup") == 0)
+		line("containment", "cgroup: nothing that a command starts outlives it");
+	else
+		line("containment", "best effort: what cleans its environment, makes a session of "
+				    "its own and outlives its parent is not found");
+}
+
 static void print_server(const json_t *answer)
 {
 	char text[160], when[32];
@@ -133,6 +150,7 @@ static void print_server(const json_t *answer)
 	line("server", text);
 	print_accepting(answer);
 	print_durability(answer_text(answer, "durability"));
+	print_containment(answer);
 	print_count("requested", answer, "requested");
 	print_count("unsorted", answer, "unsorted");
 	print_task_managers(json_object_get(answer, "task-managers"));

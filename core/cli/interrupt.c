@@ -2,12 +2,12 @@
 #include "cli/interrupt.h"
 
 #include <signal.h>
-#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-	MESSAGE_MAX = 256
+	MESSAGE_MAX = 256,
+	AGAIN_S = 1
 };
 
 /*
@@ -15,7 +15,8 @@ enum {
  * be seen late where the signal comes just before poll(2).
  */
 static const struct interrupt *volatile interrupted;
-static struct sigaction before;
+static struct sigaction before, before_alarm;
+static volatile sig_atomic_t asked, answered;
 
 struct message {
 	char text[MESSAGE_MAX];
@@ -62,11 +63,13 @@ static void say(const char *id)
 	struct message m = { .len = 0 };
 	add(&m, "wq: interrupted; ");
 	add(&m, id);
-	add(&m, " goes on: 'wq wait ");
+	add(&m, asked ? " is being aborted: 'wq wait " : " goes on: 'wq wait ");
 	add(&m, id);
-	add(&m, "' or 'wq abort ");
-	add(&m, id);
-	add(&m, "'\n");
+	if (!asked) {
+		add(&m, "' or 'wq abort ");
+		add(&m, id);
+	}
+	add(&m, asked ? "' tells when that is done\n" : "'\n");
 	write_out(&m);
 }
 
@@ -97,10 +100,41 @@ static void on_interrupt(int signal_number)
 	raise(signal_number);
 }
 
+/* The first time a flag, and then an alarm until it has been seen: poll(2) may begin in between. */
+static void on_first(int signal_number)
+{
+	if (asked) {
+		on_interrupt(signal_number);
+		return;
+	}
+	asked = 1;
+	alarm(AGAIN_S);
+}
+
+static void on_alarm(int signal_number)
+{
+	(void)signal_number;
+	if (!answered)
+		alarm(AGAIN_S);
+}
+
+bool interrupt_asked(void)
+{
+	if (!asked || answered)
+		return false;
+	answered = 1;
+	alarm(0);
+	return true;
+}
+
 void interrupt_begin(const struct interrupt *what)
 {
-	struct sigaction handler = { .sa_handler = on_interrupt };
+	struct sigaction handler = { .sa_handler = what->first_asks ? on_first : on_interrupt };
+	struct sigaction wake = { .sa_handler = on_alarm };
+	asked = answered = 0;
 	interrupted = what;
+	if (what->first_asks)
+		sigaction(SIGALRM, &wake, &before_alarm);
 	if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
 		sigaction(SIGINT, &handler, NULL);
 }
@@ -108,5 +142,9 @@ void interrupt_begin(const struct interrupt *what)
 void interrupt_end(void)
 {
 	sigaction(SIGINT, &before, NULL);
+	if (interrupted && interrupted->first_asks) {
+		alarm(0);
+		sigaction(SIGALRM, &before_alarm, NULL);
+	}
 	interrupted = NULL;
 }

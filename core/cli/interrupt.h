@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +18,15 @@ struct interrupt {
 	const uint8_t *done; /* not 0: that one is finished */
 	size_t n;
 	const char *line; /* not "": a line of progress stands on the terminal; NULL: never */
+	bool first_asks;  /* the first time nothing ends: see interrupt_asked */
 };
 
 /* From now on; `what` must stay until interrupt_end. */
 void interrupt_begin(const struct interrupt *what);
 void interrupt_end(void);
+
+/*
+ * With first_asks: has the first one come?  Said once.  Calls that block answer EINTR when it comes,
+ * and again within a second where it came just before the call, so ask before each.
+ */
+bool interrupt_asked(void);

@@ -20,10 +20,13 @@ static const struct command {
 	cli_fn *fn;
 	const char *summary;
 } commands[] = {
+	{ "run", cmd_run, "run a command, as if it ran here" },
 	{ "enqueue", cmd_enqueue, "submit a request and print its id" },
 	{ "wait", cmd_wait, "wait for results and print them" },
 	{ "abort", cmd_abort, "withdraw or end requests" },
+	{ "log", cmd_log, "print what a task has written" },
 	{ "list", cmd_list, "list requests in their order" },
+	{ "set", cmd_set, "change what a running server may do" },
 	{ "show", cmd_show, "show one request, or its result" },
 	{ "status", cmd_status, "show the spool, the server, and why requests wait" },
 	{ "metrics", cmd_metrics, "print the server's metrics" },

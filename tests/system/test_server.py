@@ -373,8 +373,9 @@ def serve_built_in(env, spool):
         status = json.loads(run(WQ, "-S", spool, "status", "--json").stdout)
         tms = status["server"]["task-managers"]
         assert [(t["name"], t["plugin"], t["max-running"]) for t in tms] == [
-            ("work", "thread-pool", 4)], tms
-        return json.loads(run(WQ, "-S", spool, "enqueue", "--wait", "handler=echo", "n=1").stdout)
+            ("run", "fork-exec", 1)], tms
+        report = run(WQ, "-S", spool, "enqueue", "--wait", "--", "echo", "n=1").stdout
+        return json.loads(report)["stdout"]["tail"]
     finally:
         server.terminate()
         server.communicate(timeout=wqtest.LIMIT_S)
@@ -387,7 +388,7 @@ def test_the_built_in_configuration_ignores_all_files():
         env = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}
         env.update(WQ_CONFIG=wrong, XDG_STATE_HOME=os.path.join(d.path, "state"), HOME=d.path)
         spool = os.path.join(d.path, "state", "wq", "spool")
-        assert serve_built_in(env, spool) == {"handler": "echo", "n": 1}
+        assert serve_built_in(env, spool) == "n=1\n"
         assert os.stat(spool).st_mode & 0o7777 == 0o700
         del env["XDG_STATE_HOME"]
         serve_built_in(env, os.path.join(d.path, ".local", "state", "wq", "spool"))

@@ -276,7 +276,9 @@ def test_peek_leaves_and_show_leaves_and_wait_takes():
             assert json.loads(server.wq("show", "--json", request))["payload"] == {"n": 1}
         assert json.loads(server.wq("wait", request)) == {"n": 1}
         assert server.wq("wait", request, expect=121) == ""
-        assert server.wq("show", request, expect=121) == ""
+        # it is in the history now
+        assert json.loads(server.wq("show", "--json", request))["payload"] == {"n": 1}
+        assert os.path.exists(os.path.join(server.spool, "finished", request))
 
 
 def test_json_says_all_that_the_result_says():

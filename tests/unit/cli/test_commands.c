@@ -74,7 +74,8 @@ START_TEST(a_word_that_is_not_key_value_is_refused)
 {
 	COMMAND(&said, hand.path, cmd_enqueue, "enqueue", "make");
 	ck_assert_int_eq(said.status, 125);
-	ck_assert_str_eq(said.err, "wq: 'make' is not key=value\n");
+	ck_assert_str_eq(
+		said.err, "wq: 'make' is not key=value; to run a command: wq enqueue -- make\n");
 	ck_assert_str_eq(said.out, "");
 }
 END_TEST
