@@ -276,6 +276,8 @@ static void refuse(struct child *c, const struct wq_err *err)
 void herd_spawn(struct herd *h, const struct frame_spawn *spawn)
 {
 	struct wq_err err = { .struct_size = sizeof err };
+	/* A server gives orders when it has recovered: nothing of before is left to be guessed. */
+	h->same_boot = true;
 	if (find(h, spawn->name))
 		return;
 	struct child *c = new_child(h, spawn->name, spawn->tag);

@@ -167,6 +167,7 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = become_own_session(&err);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write(2) */
 	(void)signal(SIGHUP, SIG_IGN);
 	struct loop *loop = rc == 0 ? loop_new() : NULL;
 	if (rc == 0 && !loop)

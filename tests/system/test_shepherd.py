@@ -341,6 +341,20 @@ def test_a_shepherd_killed_while_no_server_runs():
             assert f.read() == "ran\n"
 
 
+def test_a_request_whose_start_was_cut_short_is_started_again():
+    """It stands in 3-running, and no record says that anything was begun."""
+    with Commands(n=1) as server:
+        server.result(server.shell("true"))  # the shepherd has been there since the machine started
+        server.kill()
+        request = server.shell(f"echo ran >>{server.dir}/r")
+        os.rename(server.client.path("1-requested", request),
+                  server.client.path("3-running", request))
+        server.start()
+        assert server.result(request)[0]["status"] == "ok"
+        with open(f"{server.dir}/r") as f:
+            assert f.read() == "ran\n"
+
+
 def test_after_a_new_start_of_the_machine_nothing_is_run_again_by_guess():
     with Commands(n=1) as server:
         server.result(server.shell("true"))
