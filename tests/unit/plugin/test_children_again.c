@@ -276,7 +276,7 @@ END_TEST
 
 /* ---- memory -------------------------------------------------------------------------------------- */
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #	define HAS_OWN_CALLOC 0
 #elif defined(__has_feature)
 #	if __has_feature(address_sanitizer)
