@@ -277,8 +277,8 @@ static int serve(struct server *s)
 static void close_all(struct server *s)
 {
 	control_close(s->control);
+	task_managers_free(s); /* they hear of children until then */
 	shepherd_close(s);
-	task_managers_free(s);
 	if (s->watch_source)
 		loop_del_fd(s->loop, s->watch_source);
 	watch_close(s->watch);
