@@ -276,8 +276,12 @@ static void refuse(struct child *c, const struct wq_err *err)
 void herd_spawn(struct herd *h, const struct frame_spawn *spawn)
 {
 	struct wq_err err = { .struct_size = sizeof err };
-	/* A server gives orders when it has recovered: nothing of before is left to be guessed. */
-	h->same_boot = true;
+	/* A server gives orders when it has recovered: nothing of before is left to be guessed.  Where
+	 * this cannot be written the next shepherd guesses once more, on the safe side. */
+	if (!h->same_boot) {
+		h->same_boot = true;
+		(void)record_mark_boot(h->run_fd, h->boot);
+	}
 	if (find(h, spawn->name))
 		return;
 	struct child *c = new_child(h, spawn->name, spawn->tag);

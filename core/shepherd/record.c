@@ -186,13 +186,16 @@ int record_boot(int run_fd, char ret[40], bool *ret_same)
 	if (rc < 0)
 		return rc;
 	*ret_same = read_id(run_fd, boot_name, last) == 0 && ret[0] && strcmp(last, ret) == 0;
-	if (*ret_same)
-		return 0;
+	return 0;
+}
+
+int record_mark_boot(int run_fd, const char *boot)
+{
 	auto_close int fd = openat(
 		run_fd, boot_new_name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	rc = fdio_write_all(fd, ret, strlen(ret));
+	int rc = fdio_write_all(fd, boot, strlen(boot));
 	if (rc == 0 && renameat(run_fd, boot_new_name, run_fd, boot_name) < 0)
 		rc = -errno;
 	if (rc < 0)

@@ -31,6 +31,8 @@ int record_remove(int run_fd, const char *name); /* -ENOENT is 0 */
  * pid 0, boot "".  0, -errno, or what `fn` answered where that is not 0. */
 int record_each(int run_fd, int (*fn)(void *arg, const struct record *r), void *arg);
 
-/* The boot id of now to `ret`, and whether the one of the last shepherd here is the same (false where
- * there was none); writes "boot".  0 or -errno. */
+/* The boot id of now to `ret`, and whether "boot" holds the same (false where there is none).  0 or
+ * -errno. */
 int record_boot(int run_fd, char ret[40], bool *ret_same);
+/* Write "boot": from now on no record means that nothing was begun.  0 or -errno. */
+int record_mark_boot(int run_fd, const char *boot);

@@ -532,6 +532,25 @@ START_TEST(what_ran_before_the_machine_was_started_has_ended)
 }
 END_TEST
 
+/* Who recovers has not given an order yet, and may die before it has recovered. */
+START_TEST(records_are_complete_from_the_first_order_on)
+{
+	flock_begin(_i);
+	for (int i = 0; i < 2; i++) {
+		flock_close();
+		flock_open();
+		ck_assert(!herd_same_boot(flock_herd));
+	}
+	flock_spawn("a", "exit 0");
+	ck_assert(herd_same_boot(flock_herd));
+	flock_wait("a");
+	herd_ack(flock_herd, "a");
+	flock_close();
+	flock_open();
+	ck_assert(herd_same_boot(flock_herd));
+}
+END_TEST
+
 /* ---- many ------------------------------------------------------------------------------------ */
 
 START_TEST(many_children_leave_nothing)
@@ -626,6 +645,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, what_an_earlier_shepherd_left_and_is_deaf_is_killed_when_it_is_told,
 		0, FLOCK_MODES);
 	tcase_add_loop_test(tc, what_ran_before_the_machine_was_started_has_ended, 0, FLOCK_MODES);
+	tcase_add_loop_test(tc, records_are_complete_from_the_first_order_on, 0, FLOCK_MODES);
 	tcase_add_loop_test(tc, children_get_the_usual_limit_of_descriptors, 0, FLOCK_MODES);
 	suite_add_tcase(s, tc);
 
