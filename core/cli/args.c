@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/args.h"
 
+#include <wq/client.h>
+
 #include <stdbool.h>
 
 const struct argp_option args_json_options[] = {
@@ -22,6 +24,33 @@ error_t args_parse_json(int key, char *arg, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	}
 }
+
+static const struct argp_option request_options[] = {
+	{ "task-manager", 'm', "NAME", 0, "Who is to do it; else the server's default", 1 },
+	{ "key", 'k', "TEXT", 0, "The key by which requests are ordered", 1 },
+	{ "label", 'l', "TEXT", 0, "A text for people and logs; a command has its words", 1 },
+	{ 0 },
+};
+
+static error_t parse_request(int key, char *arg, struct argp_state *state)
+{
+	struct wq_request *request = state->input;
+	switch (key) {
+	case 'm':
+		request->task_manager = arg;
+		return 0;
+	case 'k':
+		request->key = arg;
+		return 0;
+	case 'l':
+		request->label = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp args_request_argp = { .options = request_options, .parser = parse_request };
 
 error_t args_parse_ids(int key, char *arg, struct argp_state *state)
 {

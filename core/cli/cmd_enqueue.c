@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/err.h"
+#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/each.h"
@@ -34,9 +35,6 @@ struct input {
 };
 
 static const struct argp_option options[] = {
-	{ "task-manager", 'm', "NAME", 0, "Who is to do it; else the server's default", 1 },
-	{ "key", 'k', "TEXT", 0, "The key by which requests are ordered", 1 },
-	{ "label", 'l', "TEXT", 0, "A text for people and logs", 1 },
 	{ "file", 'f', "FILE", 0,
 		"Take the payload from a file of JSON, or of CBOR with --cbor; - is standard input",
 		1 },
@@ -101,17 +99,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &in->how;
 		state->child_inputs[1] = &in->command;
+		state->child_inputs[2] = &in->request;
 		in->words = calloc((size_t)state->argc, sizeof *in->words);
 		return in->words ? 0 : ENOMEM;
-	case 'm':
-		in->request.task_manager = arg;
-		return 0;
-	case 'k':
-		in->request.key = arg;
-		return 0;
-	case 'l':
-		in->request.label = arg;
-		return 0;
 	case 'f':
 		in->file = arg;
 		return 0;
@@ -134,7 +124,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = {
 	{ &waiting_argp, 0, "With --wait (--json also without it, --cbor also with --file):", 2 },
-	{ &command_argp, 0, "With -- CMD (--run-limit also without it):", 3 }, { 0 }
+	{ &command_argp, 0, "With -- CMD (--run-limit also without it):", 3 },
+	{ &args_request_argp, 0, NULL, 1 }, { 0 }
 };
 static const struct argp argp = {
 	.options = options,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/err.h"
+#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/exit.h"
@@ -34,9 +35,6 @@ struct run {
 };
 
 static const struct argp_option options[] = {
-	{ "task-manager", 'm', "NAME", 0, "Who is to run it; else the server's default", 1 },
-	{ "key", 'k', "TEXT", 0, "The key by which requests are ordered", 1 },
-	{ "label", 'l', "TEXT", 0, "A text for people and logs; else the command line", 1 },
 	{ "json", KEY_JSON, NULL, 0, "Print the whole result as one line of JSON at the end", 1 },
 	{ 0 },
 };
@@ -44,18 +42,11 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct input *in = state->input;
+	(void)arg;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &in->command;
-		return 0;
-	case 'm':
-		in->request.task_manager = arg;
-		return 0;
-	case 'k':
-		in->request.key = arg;
-		return 0;
-	case 'l':
-		in->request.label = arg;
+		state->child_inputs[0] = &in->request;
+		state->child_inputs[1] = &in->command;
 		return 0;
 	case KEY_JSON:
 		in->json = true;
@@ -74,7 +65,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = { { &command_argp, 0, NULL, 1 }, { 0 } };
+static const struct argp_child children[] = { { &args_request_argp, 0, NULL, 1 },
+	{ &command_argp, 0, NULL, 1 }, { 0 } };
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
