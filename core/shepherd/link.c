@@ -249,6 +249,9 @@ static void go_down(struct link *l, const char *why)
 	/* One that comes and goes at once is not started again at once each time. */
 	if (l->state == UP && time_mono_ns() - l->up_ns >= LAST_PAUSE_NS)
 		l->pause_ns = 0;
+	/* What it has listed so far is void, so this must be heard. */
+	if (l->state == LISTING)
+		l->told[0] = '\0';
 	disconnect(l);
 	try_later(l);
 	tell_down(l, why);

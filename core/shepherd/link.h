@@ -17,8 +17,8 @@ struct link;
 /* All from the loop, none from inside a function below. */
 struct link_events {
 	void *arg;
-	/* The shepherd has told all it knows: first `known` for each child, with its end where it has
-	 * ended, then `up`.  Once for each shepherd or connection. */
+	/* The shepherd has told all it knows: first `known` for each child, then `up`, then the
+	 * end of each that has ended.  Once for each shepherd or connection. */
 	void (*known)(void *arg, const struct frame_child *child);
 	void (*up)(void *arg, const struct frame_hello *hello);
 	/* The connection is gone.  Another shepherd is looked for, or started, at once and then with growing

@@ -284,7 +284,8 @@ struct wq_child_end {
 	uint32_t rest;              /* processes that it had left behind and that were ended */
 	const char *error;          /* NOT_STARTED: "not-found", "no-permission", "bad-interpreter",
 			    * "bad-format", "too-large", "no-directory", "directory-not-allowed",
-			    * "no-resources"; UNKNOWN: "lost"; else NULL */
+			    * "no-resources", "shepherd-lost" (the order never arrived: it may be
+			    * given again); UNKNOWN: "lost"; else NULL */
 	const char *text;           /* one line for people, or NULL */
 	int64_t began_us, ended_us; /* wall clock, microseconds since 1970; 0: not known */
 	int64_t ran_ns;             /* CLOCK_BOOTTIME */
@@ -453,9 +454,9 @@ struct wq_plugin {
 
 	/*
 	 * A task that an earlier server had started, after start and before any start_task: WQ_ADOPTED,
-	 * WQ_NEVER_BEGAN, WQ_ENDED; all else is "cannot be known": it is reported as lost.  Start nothing
-	 * here.  task->state is zeroed and stays, when adopted.  With spawn: task->n_children is 0 only
-	 * where it is certain that none ever ran.
+	 * WQ_NEVER_BEGAN, WQ_ENDED, or -WQ_E_UNKNOWN: it cannot be known, and is reported as lost.
+	 * Start nothing here.  task->state is zeroed and stays, when adopted.  With spawn:
+	 * task->n_children is 0 only where it is certain that none ever ran.
 	 *
 	 * NULL: tasks end with the server.  With it the server leaves them running when it stops, after
 	 * stop(WQ_STOP_DETACH).
