@@ -75,6 +75,8 @@ static void on_drain_limit(void *arg)
 		s->give_up = true;
 		return;
 	}
+	if (sched_is_drained(s->sched)) /* what still runs goes on without us */
+		return;
 	s->ending = true;
 	log_notice(
 		"drain limit reached with %u running; ending them", sched_counts(s->sched).running);

@@ -76,6 +76,10 @@ class Commands(Server):
         return self.client.enqueue({"shell": text, "dir": self.dir,
                                     "env": {"PATH": os.environ["PATH"]}}, **members)
 
+    def uuid(self):
+        with open(os.path.join(self.spool, ".wq/spool")) as f:
+            return f.read().split()[-1]
+
     def result(self, request, timeout_s=60):
         got = self.client.result(request, timeout_s=timeout_s)
         assert got is not None, f"{request} is gone"
@@ -209,6 +213,29 @@ def test_an_order_in_a_stopped_shepherd_is_carried_out_once():
             assert f.read() == "ran\n"
         # and the next one is not held up
         assert server.result(server.shell("true"))[0]["status"] == "ok"
+
+
+def test_ends_without_a_server_are_all_delivered():
+    """In slices, for a machine has room for some hundred processes at a time."""
+    slices, width = (2, 100) if SANITIZED else (20, 500)
+    with Commands(n=width, top="keep-finished = 0") as server:
+        for k in range(slices):
+            gate = os.path.join(server.dir, f"gate{k}")
+            os.mkfifo(gate)
+            hold = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
+            made = {server.client.enqueue({"shell": f"read x <{gate}; exit {i % 200}", "env": {}}): i
+                    for i in range(width)}
+            until(lambda: server.running() == width, "all of them run")
+            server.kill()  # some orders are still on their way
+            os.write(hold, b"\n" * 2 * width)
+            until(lambda: len(server.names(".wq/run")) == width + 1 and not tagged(server.uuid()),
+                  "all of them have begun and ended")
+            server.start()
+            for request, i in made.items():
+                head, _ = server.result(request)
+                assert head.get("code", 0) == i % 200, (k, i, head)
+            os.close(hold)
+        assert len(shepherd_pids(server)) == 1
 
 
 TREE = r"""
@@ -514,9 +541,6 @@ def cgroups(server):
 def test_ten_thousand_commands_leave_nothing_behind():
     n = 1000 if SANITIZED else 10000
     with Commands(n=4, top="keep-finished = 10") as server:
-        with open(os.path.join(server.spool, ".wq/spool")) as f:
-            uuid = f.read().split()[-1]
-        server.uuid = lambda: uuid
         server.result(server.shell("true"))
         shepherd = shepherd_pid(server)
 
