@@ -160,6 +160,12 @@ static int spawn_program(struct link *l, int dir_fd, pid_t *ret)
 		rc = set_signals(&attr);
 		if (rc == 0)
 			rc = -posix_spawn_file_actions_adddup2(&actions, dir_fd, CHILD_FD);
+		/*
+		 * Not left to close-on-exec: that comes after we go on, so the program would hold
+		 * the spool's lock for a moment that may be longer than our life.
+		 */
+		if (rc == 0)
+			rc = -posix_spawn_file_actions_addclosefrom_np(&actions, CHILD_FD + 1);
 		if (rc == 0)
 			rc = -posix_spawn(ret, l->path, &actions, &attr, argv, environ);
 		posix_spawnattr_destroy(&attr);
