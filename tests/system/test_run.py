@@ -172,7 +172,8 @@ def test_a_second_interrupt_leaves_it():
         assert run.line() == "began\n"
         request = running(server)
         run.process.send_signal(signal.SIGINT)
-        until(lambda: b"aborting" in run.process.stderr.peek(), "the word")
+        word = run.process.stderr.readline()
+        assert b"aborting" in word, word
         run.process.send_signal(signal.SIGINT)
         code, _, err = run.end()
         assert code == -signal.SIGINT and request in err, (code, err)

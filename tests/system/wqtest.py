@@ -21,6 +21,7 @@ WQ = os.path.join(BUILD, "bin", "wq")
 SERVER = os.path.join(BUILD, "bin", "wq-server")
 PLUGINS = os.path.join(BUILD, "plugins")
 LIMIT_S = 60  # no wait of a test is longer; a test that reaches it has failed
+TEST_LIMIT_S = 180  # nor a whole test: one that hangs must not hold the suite
 
 STATES = ("1-requested", "2-pending", "3-running", "4-complete", "5-aborting")
 
@@ -193,14 +194,21 @@ class Scripted:
         return [x[1] for x in self.events("start")]
 
 
+def out_of_time(_signal, _frame):
+    raise AssertionError(f"the test did not end within {TEST_LIMIT_S} s")
+
+
 def main(tests):
     """Run the tests of a module: `ok NAME` or `not ok NAME` a line."""
     only = sys.argv[1:]
     failed = 0
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
     for name, test in list(tests.items()):
         if not name.startswith("test_") or (only and name not in only):
             continue
         begin = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, TEST_LIMIT_S, 10)
         try:
             test()
             print(f"ok {name[5:]} ({time.monotonic() - begin:.2f} s)", flush=True)
@@ -209,4 +217,6 @@ def main(tests):
         except Exception:
             failed += 1
             print(f"not ok {name[5:]}\n{traceback.format_exc()}", flush=True)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     sys.exit(failed > 0)
