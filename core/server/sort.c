@@ -50,11 +50,13 @@ static int read_and_choose(struct server *s, struct reqid id, struct buf *bytes,
 	if (rc == 0)
 		rc = request_decode_envelope(bytes->data, bytes->len, req, err);
 	int tm = rc < 0 ? rc : choose(s, req, err);
-	/* Only for a plugin that wants to see the payload early is it read twice. */
 	if (tm < 0 || !s->tms[tm].plugin->desc.validate)
 		return tm;
-	buf_clear(bytes);
-	rc = read_request(&s->spool, SPOOL_PENDING, id, limit, 0, bytes, uid, err);
+	/* Only a large one for a plugin that wants to see the payload early is read twice. */
+	if (bytes->len == REQUEST_ENVELOPE_MAX) {
+		buf_clear(bytes);
+		rc = read_request(&s->spool, SPOOL_PENDING, id, limit, 0, bytes, uid, err);
+	}
 	if (rc == 0)
 		rc = request_decode(bytes->data, bytes->len, req, err);
 	return rc < 0 ? rc : validate(s, tm, id, req, err);

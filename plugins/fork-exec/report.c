@@ -136,11 +136,12 @@ struct stream {
 static void put_stream(
 	struct wq_cbor_out *o, const struct stream *s, const char *work_dir, size_t tail_max)
 {
-	struct output file;
+	struct output file = { .fd = -1 };
 	uint64_t n = 2;
 	wq_cbor_put_text(o, s->key);
 	size_t head = open_map(o);
-	output_open(&file, work_dir, s->file);
+	if (!s->is_known || s->kept > 0)
+		output_open(&file, work_dir, s->file);
 	/* Who wrote the file itself may have made it longer or shorter. */
 	uint64_t end = s->is_known && s->kept < file.size ? s->kept : file.size;
 	uint64_t start = end > tail_max ? end - tail_max : 0;
