@@ -69,6 +69,7 @@ struct family {
 	LIST_HEAD(, child) children;
 	enum family_state state;
 	bool is_acked;             /* forget each child when it has ended */
+	bool is_cleared;           /* somebody waits until none of it runs */
 	struct instance *instance; /* FAMILY_OWNED only, with `tid` */
 	uint64_t tid;
 	size_t name_len;

@@ -222,11 +222,14 @@ static void on_ended(void *arg, const char *name, const struct wq_child_end *end
 		add_news(c, ch);
 	if (!c->is_up)
 		return; /* a listing: its `up` sees to all of it */
+	bool was_cleared = f->is_cleared;
 	if (f->state == FAMILY_UNCLAIMED && c->is_settled)
 		forget(c, f);
 	else
 		drop_ended(c, f);
 	tell_news(c);
+	if (was_cleared && c->events.cleared)
+		c->events.cleared(c->events.arg);
 }
 
 /* It ran, as far as we knew, and this shepherd does not have it. */
@@ -576,6 +579,22 @@ void children_instance_gone(struct children *c, struct instance *i)
 }
 
 /* ---- for the server -------------------------------------------------------------------------- */
+
+size_t children_clear(struct children *c, const char *task_name)
+{
+	struct family *f = family_find(&c->table, task_name, strlen(task_name));
+	const struct child *ch;
+	size_t n = 0;
+	if (f && f->state != FAMILY_OVER)
+		let_go(c, f); /* and it is gone where it was acknowledged */
+	f = family_find(&c->table, task_name, strlen(task_name));
+	if (!f)
+		return 0;
+	f->is_cleared = true;
+	LIST_FOREACH(ch, &f->children, sibling)
+	n += !ch->has_ended;
+	return n;
+}
 
 void children_ack(struct children *c, const char *task_name)
 {

@@ -17,6 +17,8 @@ struct children_events {
 	void *arg;
 	/* The shepherd has told what it knows: recovery may begin.  Comes again with each shepherd. */
 	void (*up)(void *arg);
+	/* A child has ended that children_clear was asked to end. */
+	void (*cleared)(void *arg);
 	/* For the log: it came, it went. */
 	void (*log)(void *arg, int level, const char *text);
 };
@@ -60,6 +62,12 @@ void children_task_over(struct children *c, struct instance *i, wq_tid tid);
 void children_instance_gone(struct children *c, struct instance *i);
 
 /* ---- for the server -------------------------------------------------------------------------- */
+
+/*
+ * End what still runs of the task `task_name`, that no instance has.  How many children do; while it is
+ * not 0, `cleared` or `up` tells when to ask again.  Only while it is up: nothing is known else.
+ */
+size_t children_clear(struct children *c, const char *task_name);
 
 /* Its result is safe: the shepherd may forget its children.  By the task's name, for its tid is gone. */
 void children_ack(struct children *c, const char *task_name);

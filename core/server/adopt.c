@@ -11,10 +11,18 @@
 #include "spool/read.h"
 #include "spool/work.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum {
+	ASK_TRIES = 5 /* a second apart; then what cannot be asked for is lost */
+};
+
+static const char may_have_run[] =
+	"the server ended while it ran; it may or may not have run to its end";
 
 /* The rename to 3 was the last change of its inode, so its ctime says when it started. */
 static int64_t started_at(const struct server *s, const struct task *task)
@@ -62,19 +70,48 @@ static int ask(struct server *s, struct task *task, struct wq_err *err)
 	return rc;
 }
 
-static void lose(struct server *s, struct task *task, const char *error, const char *text)
+/* Over when nothing of it runs. */
+static void clear(struct server *s, struct task *task)
 {
+	char name[TASK_NAME_MAX];
+	size_t left =
+		s->children ? children_clear(s->children, task_name(task, s->spool.uuid, name)) : 0;
+	if (left && !task->clearing)
+		log_notice("%s: it is lost, but %zu children of it run; ending them",
+			ID_TEXT(task->id), left);
+	task->clearing = left > 0;
+	if (left)
+		return;
 	task->ended_ns = time_mono_ns();
-	task_set_outcome(task, RESULT_LOST, error, text);
-	log_info("%s: lost: %s", ID_TEXT(task->id), text);
-	sched_ended(s->sched, task->id, time_mono_ns());
+	log_info("%s: lost: %s", ID_TEXT(task->id), task->text);
+	sched_ended(s->sched, task->id, task->ended_ns);
 }
 
-static void adopt(struct server *s, struct task *task)
+static void lose(struct server *s, struct task *task, const char *error, const char *text)
+{
+	task_set_outcome(task, RESULT_LOST, error, text);
+	clear(s, task);
+}
+
+/* The system has failed, which says nothing of the task: ask again, for a while. */
+static bool ask_again(struct server *s, struct task *task, int answer, const struct wq_err *err)
+{
+	if (!err_is_system(answer) || answer == -EAGAIN || ++task->asked > ASK_TRIES)
+		return false;
+	log_err("%s: its task manager cannot be asked, trying again: %s", ID_TEXT(task->id),
+		err->text);
+	s->adopt_at_ns = time_after(time_mono_ns(), NS_PER_S);
+	return true;
+}
+
+/* False: to be asked again. */
+static bool adopt(struct server *s, struct task *task)
 {
 	struct wq_err err = { 0 };
 	const char *tm = s->tms[task->tm].config->name;
 	int answer = ask(s, task, &err);
+	if (ask_again(s, task, answer, &err))
+		return false;
 	task->adopting = false;
 	task->started_ns = started_at(s, task);
 	switch (answer) {
@@ -94,11 +131,19 @@ static void adopt(struct server *s, struct task *task)
 			"it ended while no server ran, and how cannot be known");
 		break;
 	default:
-		lose(s, task, "server-restart",
-			err.text[0] ? err.text
-				    : "the server ended while it ran; it may or may not have run "
-				      "to its end");
+		lose(s, task, "server-restart", err.text[0] ? err.text : may_have_run);
 	}
+	return true;
+}
+
+static bool can_recover(const struct server *s, const struct task *task)
+{
+	return task->tm >= 0 && instance_can_recover(s->tms[task->tm].instance);
+}
+
+bool adopt_may_run(const struct server *s, const struct task *task)
+{
+	return can_recover(s, task) || s->children;
 }
 
 static bool can_be_asked(const struct server *s, const struct task_manager *tm)
@@ -107,25 +152,56 @@ static bool can_be_asked(const struct server *s, const struct task_manager *tm)
 	return !tm->recovered && (!has_children || children_is_up(s->children));
 }
 
-void adopt_tasks(struct server *s)
+/* Ask for all tasks of one task manager.  False: some are to be asked for again. */
+static bool adopt_all(struct server *s, uint32_t tm)
 {
 	bool all = true;
+	struct task *t = tasks_next(&s->tasks, 0);
+	for (; t; t = tasks_next(&s->tasks, t->ref))
+		if (t->adopting && t->tm == (int)tm && can_recover(s, t))
+			all = adopt(s, t) && all;
+	return all;
+}
+
+/* Those for which there is nobody to ask. */
+static void lose_others(struct server *s)
+{
+	struct task *t = tasks_next(&s->tasks, 0);
+	for (; t; t = tasks_next(&s->tasks, t->ref)) {
+		if (!t->adopting || can_recover(s, t))
+			continue;
+		t->adopting = false;
+		t->started_ns = started_at(s, t);
+		lose(s, t, "server-restart", may_have_run);
+	}
+}
+
+void adopt_cleared(struct server *s)
+{
+	struct task *t = tasks_next(&s->tasks, 0);
+	for (; t; t = tasks_next(&s->tasks, t->ref))
+		if (t->clearing)
+			clear(s, t);
+}
+
+void adopt_tasks(struct server *s)
+{
+	bool all = true, is_up = s->children && children_is_up(s->children);
+	s->adopt_at_ns = TIME_NEVER;
 	for (uint32_t i = 0; i < s->n_tms; i++) {
 		struct task_manager *tm = &s->tms[i];
-		if (can_be_asked(s, tm)) {
-			struct task *t = tasks_next(&s->tasks, 0);
-			for (; t; t = tasks_next(&s->tasks, t->ref))
-				if (t->adopting && t->tm == (int)i)
-					adopt(s, t);
+		if (can_be_asked(s, tm) && adopt_all(s, i)) {
 			instance_recover_end(tm->instance);
 			tm->recovered = true;
 			sched_hold(s->sched, i, false);
 		}
 		all = all && tm->recovered;
 	}
-	size_t strays = all && s->children && children_is_up(s->children)
-				? children_end_strays(s->children)
-				: 0;
+	if (!is_up)
+		return;
+	lose_others(s);
+	adopt_cleared(s);
+	size_t strays = all ? children_end_strays(s->children) : 0;
 	if (strays)
 		log_notice("%zu children belong to no request; ending them", strays);
 }

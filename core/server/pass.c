@@ -62,7 +62,8 @@ void server_pass(struct server *s)
 	if (n > 0)
 		metrics_count(&s->metrics, METRICS_TICKS);
 	int64_t due = sched_due(s->sched);
-	loop_set_timer(s->loop, s->due_timer, due < s->rescan_at_ns ? due : s->rescan_at_ns);
+	due = due < s->rescan_at_ns ? due : s->rescan_at_ns;
+	loop_set_timer(s->loop, s->due_timer, due < s->adopt_at_ns ? due : s->adopt_at_ns);
 	note_changes(s);
 	page_update(s, true);
 }

@@ -74,13 +74,8 @@ static int lose_torn(struct recovery *v, struct reqid id)
 	return rc < 0 ? rc : lose(v, task, true, "torn", "a crash left no whole request or result");
 }
 
-static bool may_run(const struct server *s, const struct task *task)
-{
-	return task->tm >= 0 && instance_can_recover(s->tms[task->tm].instance);
-}
-
 /* Its task manager says what became of it, when it can be asked; what cannot outlive a server has
- * not. */
+ * not.  The slot of one whose task manager is no more is one of the default one's. */
 static int find_running(struct recovery *v, struct reqid id)
 {
 	struct server *s = v->server;
@@ -88,12 +83,13 @@ static int find_running(struct recovery *v, struct reqid id)
 	int rc = read_task(s, id, &task);
 	if (rc < 0)
 		return rc;
-	if (!may_run(s, task))
+	if (!adopt_may_run(s, task))
 		return lose(v, task, false, "server-restart",
 			"the server ended while it ran; it may or may not have run to its end");
 	task->adopting = true;
 	v->running++;
-	return sched_found_running(s->sched, id, (uint32_t)task->tm, task->ref, time_mono_ns());
+	uint32_t tm = task->tm >= 0 ? (uint32_t)task->tm : s->default_tm;
+	return sched_found_running(s->sched, id, tm, task->ref, time_mono_ns());
 }
 
 /* Its client may have withdrawn it since the names were listed. */
@@ -197,7 +193,7 @@ static int keep_if_running(
 	int rc = read_task(v->server, id, &task);
 	if (rc < 0)
 		return rc;
-	if (may_run(v->server, task)) {
+	if (adopt_may_run(v->server, task)) {
 		struct findings unmarked = *f;
 		unmarked.in_5 = false;
 		*what = classify(&unmarked);

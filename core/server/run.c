@@ -38,6 +38,8 @@ static void on_due(void *arg)
 	struct server *s = arg;
 	if (time_mono_ns() >= s->rescan_at_ns)
 		look_rescan(s);
+	if (time_mono_ns() >= s->adopt_at_ns)
+		adopt_tasks(s);
 }
 
 static void on_heartbeat(void *arg)
@@ -296,7 +298,7 @@ int server_run(struct server *s)
 {
 	struct wq_err err = { 0 };
 	s->started_us = time_wall_us();
-	s->rescan_at_ns = TIME_NEVER;
+	s->rescan_at_ns = s->adopt_at_ns = TIME_NEVER;
 	if (open_all(s, &err) < 0) {
 		log_err("%s", err.text);
 		close_all(s);

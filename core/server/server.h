@@ -64,6 +64,7 @@ struct server {
 	bool page_changed;    /* wq.status is behind */
 	bool directory_moved; /* a state directory is not where it was: nothing can be trusted */
 	int64_t rescan_at_ns; /* a listing that failed is due again */
+	int64_t adopt_at_ns;  /* and so is a question to a task manager, see adopt.c */
 	bool stopping;        /* nothing more is started */
 	bool ending;          /* what still runs was told to end */
 	bool give_up;         /* leave, whatever still runs */
@@ -162,9 +163,14 @@ void shepherd_close(struct server *s);
 /*
  * Ask each task manager that can be asked now what became of the tasks that an earlier server
  * started, and let it start new ones.  Those that have children can be asked when the shepherd is
- * there; called again then.
+ * there; called again then, and at adopt_at_ns.  What nobody can be asked for is lost; but it keeps
+ * its slot, and has no result, while any child of it runs.
  */
 void adopt_tasks(struct server *s);
+/* A child of what was lost has ended. */
+void adopt_cleared(struct server *s);
+/* May it still run, though the server that started it has ended? */
+bool adopt_may_run(const struct server *s, const struct task *task);
 
 /* --- keep.c --- */
 

@@ -6,11 +6,17 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "shepherd/record.h"
 
 static void on_up(void *arg)
 {
 	struct server *s = arg;
 	adopt_tasks(s);
+}
+
+static void on_cleared(void *arg)
+{
+	adopt_cleared(arg);
 }
 
 static void on_log(void *arg, int level, const char *text)
@@ -19,17 +25,20 @@ static void on_log(void *arg, int level, const char *text)
 	log_line((enum log_level)level, "%s", text);
 }
 
+/* Has any task manager children, or had one that was there before? */
 static bool has_children(const struct server *s)
 {
 	for (uint32_t i = 0; i < s->n_tms; i++)
 		if (s->tms[i].plugin->desc.caps & WQ_CAP_CHILDREN)
 			return true;
-	return false;
+	return record_any(s->spool.own_fd);
 }
 
 int shepherd_open(struct server *s, struct wq_err *err)
 {
-	struct children_events events = { .arg = s, .up = on_up, .log = on_log };
+	struct children_events events = {
+		.arg = s, .up = on_up, .cleared = on_cleared, .log = on_log
+	};
 	struct link_place place = { .own_fd = s->spool.own_fd,
 		.root = s->config.spool,
 		.uuid = s->spool.uuid,

@@ -27,6 +27,8 @@ struct task {
 	int64_t accepted_ns, started_ns, ended_ns; /* time_mono_ns; 0: never */
 	int64_t run_limit_ns;                      /* 0: none */
 	bool adopting;   /* of an earlier server: its task manager has not been asked yet */
+	bool clearing;   /* lost, and what still runs of it is being ended */
+	uint8_t asked;   /* how often the system has failed that question */
 	bool over_limit; /* it was told to end because of its run limit */
 	bool has_work;   /* it has a work directory */
 	bool has_handle; /* its plugin has saved something for recovery */

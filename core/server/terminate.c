@@ -28,6 +28,8 @@ void terminate_carry_out(struct server *s, const struct sched_decision *d)
 {
 	struct task *task = tasks_get(&s->tasks, d->ref);
 	say_why(d, task);
+	if (task->clearing || task->tm < 0)
+		return; /* nobody has it, and what is left of it is being ended */
 	int rc = instance_terminate(s->tms[d->tm].instance, task->tid,
 		d->end == SCHED_END_NOW ? WQ_TERM_NOW : WQ_TERM_GRACEFUL);
 	/* Unknown there: it has just ended, and reap is on its way. */

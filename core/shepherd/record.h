@@ -31,6 +31,9 @@ int record_remove(int run_fd, const char *name); /* -ENOENT is 0 */
  * pid 0, boot "".  0, -errno, or what `fn` answered where that is not 0. */
 int record_each(int run_fd, int (*fn)(void *arg, const struct record *r), void *arg);
 
+/* Is there any in `own_fd`, which is .wq?  Children of an earlier server may run then. */
+bool record_any(int own_fd);
+
 /* The boot id of now to `ret`, and whether "boot" holds the same (false where there is none).  0 or
  * -errno. */
 int record_boot(int run_fd, char ret[40], bool *ret_same);
