@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,8 @@ static const char *find_wrong(const struct wq_spawn *s)
 		return "env has a word that is not NAME=value";
 	if (s->dir && *s->dir != '/')
 		return "dir is not an absolute path";
+	if (s->dir && strlen(s->dir) >= PATH_MAX)
+		return "dir is longer than any path may be";
 	if (!are_paths(s->dirs_allowed))
 		return "dirs_allowed has a path that is not absolute";
 	if (s->input.len > 0 && !s->input.ptr)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "request.h"
 
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <wq/plugin-util.h>
 
@@ -157,6 +159,10 @@ static int32_t take_dir(struct parse *p, struct wq_cbor_in *in, const char *key)
 	int32_t rc = take_word(p, in, &at, '\0', &p->request->dir);
 	if (rc == WQ_OK && p->request->dir[0] != '/' && wq_cbor_next(&start, &item) == 1)
 		return refuse(p, &at, &item, "an absolute path");
+	size_t len = rc == WQ_OK ? strlen(p->request->dir) : 0;
+	if (len >= PATH_MAX)
+		return wq_fail(p->err, WQ_REJECT, BAD_REQUEST,
+			"'dir' has %zu bytes; a path has at most %d", len, PATH_MAX - 1);
 	return rc;
 }
 

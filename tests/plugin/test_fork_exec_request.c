@@ -4,6 +4,8 @@
  */
 #include "fork_exec.h"
 
+#include <limits.h>
+
 static struct fx fx; /* each test has a process of its own */
 
 static void setup(void)
@@ -317,6 +319,25 @@ START_TEST(a_wrong_request_is_refused_and_told_why)
 }
 END_TEST
 
+START_TEST(a_directory_is_no_longer_than_a_path)
+{
+	struct wq_cbor_out o;
+	char path[PATH_MAX + 1];
+	memset(path, 'd', sizeof path);
+	path[0] = '/';
+	path[PATH_MAX] = '\0';
+	fx_open(&fx, NULL);
+	wq_cbor_out_init(&o);
+	wq_cbor_put_map(&o, 2);
+	wq_cbor_put_pair(&o, "shell", "");
+	wq_cbor_put_pair(&o, "dir", path);
+	struct wq_err err = { 0 };
+	ck_assert_int_eq(fake_start(&fx.fake, &o, NULL, &err), WQ_REJECT);
+	ck_assert_str_eq(err.text, "'dir' has 4096 bytes; a path has at most 4095");
+	fx_close(&fx);
+}
+END_TEST
+
 START_TEST(a_number_beyond_64_bits_is_no_limit)
 {
 	struct wq_cbor_out o;
@@ -491,6 +512,7 @@ int main(void)
 	tcase_add_loop_test(refuses, a_wrong_request_is_refused_and_told_why, 0,
 		sizeof(refused) / sizeof(*refused));
 	tcase_add_test(refuses, a_number_beyond_64_bits_is_no_limit);
+	tcase_add_test(refuses, a_directory_is_no_longer_than_a_path);
 	tcase_add_test(refuses, too_many_words_are_refused_before_memory_is_taken_for_them);
 	tcase_add_test(refuses, every_beginning_of_a_request_is_refused);
 	tcase_add_test(refuses, the_task_manager_says_which_form_of_command_it_allows);

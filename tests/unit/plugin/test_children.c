@@ -8,6 +8,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -153,6 +154,23 @@ START_TEST(what_cannot_be_run_is_refused_with_the_reason)
 	rig_assert_text(parent_err.text, wrongs[_i].says);
 	assert_orders("");
 	ck_assert_uint_eq(children_running(rig_children), 0);
+}
+END_TEST
+
+/* What the shepherd would not take for an order must not be sent to it. */
+START_TEST(a_directory_is_no_longer_than_a_path)
+{
+	char path[PATH_MAX + 1];
+	wq_tid tid = start_up();
+	memset(path, 'd', sizeof path);
+	path[0] = '/';
+	path[PATH_MAX] = '\0';
+	parent_spawn.dir = path;
+	ck_assert_int_eq(spawn_now(tid, NULL), -EINVAL);
+	rig_assert_text(parent_err.text, "dir is longer than any path may be");
+	assert_orders("");
+	path[PATH_MAX - 1] = '\0';
+	ck_assert_int_eq(spawn_now(tid, NULL), WQ_OK);
 }
 END_TEST
 
@@ -443,6 +461,7 @@ static void add_spawn(Suite *s)
 {
 	TCase *tc = tcase_create("spawn");
 	tcase_add_checked_fixture(tc, parent_setup, parent_teardown);
+	tcase_add_test(tc, a_directory_is_no_longer_than_a_path);
 	tcase_add_test(tc, a_child_is_named_after_its_task_and_its_end_is_told);
 	tcase_add_test(tc, a_label_is_in_the_name_and_in_the_files);
 	tcase_add_test(tc, the_environment_says_which_task_it_is_in_the_place_of_what_was_there);
