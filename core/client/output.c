@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The output of a task while it is written.  Two things are watched: the inode of the request, by
- * spool/await, which tells of the end; and, by an inotify instance of its own, first work/ until the
- * task's directory is there, then that until its two files are, then these.
+ * The output of a task while it is written.  Two things are watched, by one inotify instance: the
+ * inode of the request, which tells of the end; and first work/ until the task's directory is there,
+ * then that until its two files are, then these.  What cannot be watched is tried again at each look,
+ * and until then there is a look from time to time.
  *
  * The order is always: watch, then look.  What is written before the end is known has been written
  * before the request is seen complete, so one more read after that is the last.
@@ -25,7 +26,6 @@
 enum {
 	ATTEMPTS_MAX = 64, /* looked for by name: a client may not list work/ */
 	N_FILES = 2,
-	SLOT = 0, /* in spool/await */
 	EVENTS_SIZE = 4096,
 	EVENTS_MAX = 64, /* reads of that many bytes before there is another look at the files */
 	OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
@@ -46,9 +46,9 @@ struct wq_output {
 	wq_client *client;
 	struct reqid id;
 	char name[REQID_SIZE];
-	struct await *await;
-	int notify_fd; /* -1: there is no inotify */
-	int work_wd;   /* -1: not watched */
+	int notify_fd;  /* -1: there is no inotify */
+	int request_wd; /* -1: not watched */
+	int work_wd;
 	int dir_wd;
 	int dir_fd;      /* of the attempt that is read; -1: there is none yet */
 	struct stat dir; /* which one that is */
@@ -69,14 +69,13 @@ static const int32_t file_numbers[N_FILES] = { WQ_STDOUT, WQ_STDERR };
 
 /* ---- watches --------------------------------------------------------------------------------- */
 
-/* Once more for the same inode is the same watch. */
+/* A task can link its files to another that is watched: one watch then, for what both are for. */
 static void watch(struct wq_output *o, int fd, uint32_t mask, int *wd)
 {
 	char proc[40];
-	*wd = o->notify_fd < 0 ? -1
-			       : inotify_add_watch(o->notify_fd, fdio_proc_path(fd, proc), mask);
-	if (*wd < 0)
-		o->blind = true;
+	*wd = -1;
+	if (o->notify_fd >= 0)
+		*wd = inotify_add_watch(o->notify_fd, fdio_proc_path(fd, proc), mask | IN_MASK_ADD);
 }
 
 static void unwatch(struct wq_output *o, int *wd)
@@ -86,22 +85,82 @@ static void unwatch(struct wq_output *o, int *wd)
 	*wd = -1;
 }
 
+/* Where it stands now: its name may be that of another inode than at the last look. */
 static void watch_request(struct wq_output *o)
 {
-	int rc = await_add(o->await, &o->client->spool, o->id, SLOT);
-	if (rc < 0 && rc != -ENOENT)
-		o->blind = true;
+	uint32_t mask;
+	int wd = -1;
+	auto_close int fd = await_open(&o->client->spool, o->id, &mask);
+	if (fd >= 0)
+		watch(o, fd, mask, &wd);
+	if (wd != o->request_wd)
+		unwatch(o, &o->request_wd);
+	o->request_wd = wd;
+}
+
+static void watch_names(struct wq_output *o, bool wanted, int fd, int *wd)
+{
+	if (!wanted)
+		unwatch(o, wd);
+	else if (*wd < 0)
+		watch(o, fd, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, wd);
 }
 
 /* Only as long as a directory is to come: each task of all makes one there. */
+static bool wants_work(const struct wq_output *o)
+{
+	return !o->ended && o->client->spool.work_fd >= 0 &&
+	       (!o->running || o->dir_fd < 0 || o->returns);
+}
+
 static void watch_work(struct wq_output *o)
 {
-	bool wanted = !o->ended && (!o->running || o->dir_fd < 0 || o->returns);
-	if (!wanted)
-		unwatch(o, &o->work_wd);
-	else if (o->work_wd < 0)
-		watch(o, o->client->spool.work_fd, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR,
-			&o->work_wd);
+	watch_names(o, wants_work(o), o->client->spool.work_fd, &o->work_wd);
+}
+
+static bool wants_dir(const struct wq_output *o)
+{
+	return !o->ended && o->dir_fd >= 0 && (o->files[0].fd < 0 || o->files[1].fd < 0);
+}
+
+static void watch_dir(struct wq_output *o)
+{
+	watch_names(o, wants_dir(o), o->dir_fd, &o->dir_wd);
+}
+
+static bool wants_file(const struct wq_output *o, int i)
+{
+	return !o->ended && o->files[i].fd >= 0;
+}
+
+static void watch_file(struct wq_output *o, int i)
+{
+	struct file *f = &o->files[i];
+	if (wants_file(o, i) && f->wd < 0)
+		watch(o, f->fd, IN_MODIFY, &f->wd);
+}
+
+/* Is anything not watched that should be? */
+static bool is_blind(const struct wq_output *o)
+{
+	bool ret = (!o->ended && o->request_wd < 0) || (wants_work(o) && o->work_wd < 0) ||
+		   (wants_dir(o) && o->dir_wd < 0);
+	for (int i = 0; i < N_FILES; i++)
+		ret = ret || (wants_file(o, i) && o->files[i].wd < 0);
+	return ret;
+}
+
+/* It has ended with its inode, or another of the same inode was removed. */
+static void forget_watch(struct wq_output *o, int wd)
+{
+	int *const all[] = { &o->request_wd, &o->work_wd, &o->dir_wd, &o->files[0].wd,
+		&o->files[1].wd };
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		if (*all[i] != wd)
+			continue;
+		*all[i] = -1;
+		o->look = true;
+	}
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -138,8 +197,6 @@ static int open_file(struct wq_output *o, int i, struct wq_err *err)
 	}
 	f->fd = fd;
 	fd = -1;
-	if (!o->ended)
-		watch(o, f->fd, IN_MODIFY, &f->wd);
 	return 0;
 }
 
@@ -147,16 +204,14 @@ static int open_files(struct wq_output *o, struct wq_err *err)
 {
 	if (o->dir_fd < 0)
 		return 0;
-	bool complete = o->files[0].fd >= 0 && o->files[1].fd >= 0;
-	if (!complete && !o->ended && o->dir_wd < 0)
-		watch(o, o->dir_fd, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, &o->dir_wd);
+	watch_dir(o);
 	for (int i = 0; i < N_FILES; i++) {
 		int rc = open_file(o, i, err);
 		if (rc < 0)
 			return rc;
+		watch_file(o, i);
 	}
-	if (o->files[0].fd >= 0 && o->files[1].fd >= 0)
-		unwatch(o, &o->dir_wd);
+	watch_dir(o); /* no longer, where both are there */
 	return 0;
 }
 
@@ -211,6 +266,8 @@ static int go_on(struct wq_output *o, struct wq_err *err)
 
 static int look_at_request(struct wq_output *o, struct wq_err *err)
 {
+	if (!o->ended && o->notify_fd < 0)
+		o->notify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (!o->ended)
 		watch_request(o);
 	int state = client_find(o->client, o->id);
@@ -219,7 +276,7 @@ static int look_at_request(struct wq_output *o, struct wq_err *err)
 	o->running = state == WQ_STATE_RUNNING;
 	o->ended = o->ended || state == WQ_STATE_COMPLETE || state == WQ_STATE_GONE;
 	if (o->ended)
-		await_drop(o->await, SLOT);
+		unwatch(o, &o->request_wd);
 	return state;
 }
 
@@ -236,10 +293,10 @@ static int look_at_work(struct wq_output *o, struct wq_err *err)
 
 static int look(struct wq_output *o, struct wq_err *err)
 {
-	o->blind = false;
 	int rc = look_at_request(o, err);
 	if (rc >= 0)
 		rc = look_at_work(o, err);
+	o->blind = is_blind(o);
 	o->look = rc < 0;
 	return rc < 0 ? rc : 0;
 }
@@ -277,30 +334,24 @@ static bool is_mine(const struct wq_output *o, const char *name)
 static void take(struct wq_output *o, const struct inotify_event *event)
 {
 	const char *name = event->len ? event->name : "";
-	if ((event->mask & IN_Q_OVERFLOW) || !o->running)
-		o->look = true;
-	else if (event->wd == o->work_wd && is_mine(o, name))
-		o->look = true;
-	else if (event->wd == o->dir_wd &&
-		 (strcmp(name, file_names[0]) == 0 || strcmp(name, file_names[1]) == 0))
-		o->look = true;
-	/* All else is of a file, and these are read after any event. */
-}
-
-/* What happened to the request.  0, 1: something; -errno. */
-static int take_request_events(struct wq_output *o)
-{
-	unsigned slot;
-	int ret = 0, rc;
-	while ((rc = await_next(o->await, &slot)) == 0 || rc == -EOVERFLOW) {
+	if ((event->mask & IN_Q_OVERFLOW) || event->wd == o->request_wd) {
 		o->look = true;
 		o->returns = o->returns || o->running;
-		ret = 1;
+	} else if (event->wd == o->work_wd) {
+		o->look = o->look || is_mine(o, name);
+	} else if (event->wd == o->dir_wd) {
+		o->look = o->look || strcmp(name, file_names[0]) == 0 ||
+			  strcmp(name, file_names[1]) == 0;
+	} else if (!o->running) {
+		o->look = true; /* what writes runs, which nothing else tells */
 	}
-	return rc == -EAGAIN ? ret : rc;
+	/* The files are read after any event. */
+	if (event->mask & IN_IGNORED)
+		forget_watch(o, event->wd);
 }
 
-static int take_file_events(struct wq_output *o)
+/* 0: nothing has happened; 1: something; -errno. */
+static int read_events(struct wq_output *o)
 {
 	alignas(struct inotify_event) char bytes[EVENTS_SIZE];
 	int ret = 0;
@@ -320,17 +371,6 @@ static int take_file_events(struct wq_output *o)
 	return ret;
 }
 
-/* 0: nothing has happened; 1: look again. */
-static int take_events(struct wq_output *o, struct wq_err *err)
-{
-	int of_request = take_request_events(o);
-	int of_files = take_file_events(o);
-	if (of_request < 0 || of_files < 0)
-		return err_set(err, of_request < 0 ? of_request : of_files,
-			"cannot read what happened to '%s'", o->name);
-	return of_request || of_files;
-}
-
 static int64_t least(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -342,10 +382,9 @@ static int sleep_until(struct wq_output *o, int64_t until_ns, struct wq_err *err
 	int64_t left = until_ns - time_mono_ns();
 	if (left < 0)
 		left = 0;
-	struct pollfd p[] = { { .fd = await_fd(o->await), .events = POLLIN },
-		{ .fd = o->notify_fd, .events = POLLIN } };
+	struct pollfd p = { .fd = o->notify_fd, .events = POLLIN };
 	struct timespec ts = { .tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S };
-	if (ppoll(p, sizeof p / sizeof *p, &ts, NULL) < 0)
+	if (ppoll(&p, 1, &ts, NULL) < 0)
 		return err_set(err, -errno, "interrupted while following '%s'", o->name);
 	return 0;
 }
@@ -353,9 +392,11 @@ static int sleep_until(struct wq_output *o, int64_t until_ns, struct wq_err *err
 /* Until something may have changed.  0; -WQ_E_TIMEOUT, -EINTR, -errno. */
 static int pause_for_news(struct wq_output *o, int64_t deadline_ns, struct wq_err *err)
 {
-	int rc = take_events(o, err);
-	if (rc != 0)
-		return rc < 0 ? rc : 0;
+	int rc = read_events(o);
+	if (rc < 0)
+		return err_set(err, rc, "cannot read what happened to '%s'", o->name);
+	if (rc > 0)
+		return 0;
 	int64_t now = time_mono_ns();
 	if (now >= deadline_ns)
 		return err_set(err, -WQ_E_TIMEOUT, "'%s' has written nothing new", o->name);
@@ -380,7 +421,6 @@ void wq_output_close(wq_output *o)
 	if (!o)
 		return;
 	close_files(o);
-	await_free(o->await);
 	fdio_close(&o->notify_fd);
 	free(o);
 }
@@ -407,8 +447,8 @@ int wq_output_open(wq_output **ret, wq_client *c, const char *id, struct wq_err 
 		return err_set(err, -ENOMEM, "cannot follow '%s'", id);
 	*o = (struct wq_output){ .client = c,
 		.id = reqid,
-		.await = await_new(),
-		.notify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
+		.notify_fd = -1,
+		.request_wd = -1,
 		.work_wd = -1,
 		.dir_wd = -1,
 		.dir_fd = -1,
@@ -417,7 +457,7 @@ int wq_output_open(wq_output **ret, wq_client *c, const char *id, struct wq_err 
 		.pause_ns = POLL_MIN_NS,
 		.safety_ns = time_after(time_mono_ns(), SAFETY_NS) };
 	reqid_format(reqid, o->name);
-	rc = o->await ? check_is_there(o, err) : err_set(err, -ENOMEM, "cannot follow '%s'", id);
+	rc = check_is_there(o, err);
 	if (rc < 0)
 		wq_output_close(o);
 	else

@@ -185,7 +185,7 @@ static int add(struct await *aw, int fd, unsigned slot, uint32_t mask)
 	return 0;
 }
 
-int await_add(struct await *aw, const struct spool *sp, struct reqid id, unsigned slot)
+int await_open(const struct spool *sp, struct reqid id, uint32_t *ret_mask)
 {
 	char name[REQID_SIZE];
 	reqid_format(id, name);
@@ -196,18 +196,25 @@ int await_add(struct await *aw, const struct spool *sp, struct reqid id, unsigne
 				sp->dir_fd[s], name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 			if (fd == -ENOENT)
 				continue;
-			if (fd < 0)
-				return fd;
-			uint32_t mask = IN_ATTRIB | IN_DELETE_SELF;
+			*ret_mask = IN_ATTRIB | IN_DELETE_SELF;
 			/* What stands in 3 may be the result already, and that only moves on. */
 			if (s == SPOOL_RUNNING)
-				mask |= IN_MOVE_SELF;
-			int rc = add(aw, fd, slot, mask);
-			(void)sp->io->close(fd);
-			return rc;
+				*ret_mask |= IN_MOVE_SELF;
+			return fd;
 		}
 	}
 	return -ENOENT;
+}
+
+int await_add(struct await *aw, const struct spool *sp, struct reqid id, unsigned slot)
+{
+	uint32_t mask = 0;
+	int fd = await_open(sp, id, &mask);
+	if (fd < 0)
+		return fd;
+	int rc = add(aw, fd, slot, mask);
+	(void)sp->io->close(fd);
+	return rc;
 }
 
 /* ---- events ----------------------------------------------------------------------------------- */

@@ -34,6 +34,12 @@ int await_fd(const struct await *aw);
 int await_add(struct await *aw, const struct spool *sp, struct reqid id, unsigned slot);
 void await_drop(struct await *aw, unsigned slot);
 
+/*
+ * For who watches by an inotify instance of his own: the request where it stands, O_PATH, and what to
+ * watch it for.  -ENOENT, -errno.
+ */
+int await_open(const struct spool *sp, struct reqid id, uint32_t *ret_mask);
+
 /* The next slot that something happened to; -EAGAIN: none now.  After an overflow: -EOVERFLOW
  * once, look at all.  Never blocks. */
 int await_next(struct await *aw, unsigned *ret_slot);

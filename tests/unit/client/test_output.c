@@ -2,6 +2,7 @@
 #include <wq/client.h>
 
 #include "base/time.h"
+#include "client/client_priv.h"
 #include "spool/move.h"
 #include "support/client/hand.h"
 
@@ -10,19 +11,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #define NOBODY "1511472984.123456-0k3v9q2m7t1dh"
 
 enum {
-	MIB = 1024 * 1024
+	MIB = 1024 * 1024,
+	PLENTY = 1000
 };
 
 static struct hand hand;
@@ -444,7 +449,38 @@ START_TEST(other_tasks_do_not_wake_who_has_its_files)
 }
 END_TEST
 
+static struct spool_io counting;
+static int looks;
+
+static int count_looks(int dir, const char *name, struct stat *st, int flags)
+{
+	looks++;
+	return spool_io_real.fstatat(dir, name, st, flags);
+}
+
+START_TEST(the_directory_of_another_task_costs_no_look)
+{
+	char other[128];
+	counting = spool_io_real;
+	counting.fstatat = count_looks;
+	follow();
+	hand_accept(&hand, id);
+	assert_nothing_new();
+	client->spool.io = &counting;
+	snprintf(other, sizeof other, "%s/work/" NOBODY ".1", hand.path);
+	ck_assert_int_eq(mkdir(other, 0700), 0);
+	assert_nothing_new();
+	ck_assert_int_eq(looks, 0);
+	make_dir(1);
+	assert_nothing_new();
+	ck_assert_int_gt(looks, 0);
+	client->spool.io = &spool_io_real;
+}
+END_TEST
+
 /* ---- without inotify --------------------------------------------------------------------------- */
+
+static sem_t seen;
 
 static void *act_late(void *arg)
 {
@@ -452,36 +488,93 @@ static void *act_late(void *arg)
 	wait_for_sleep(getpid());
 	start_with_output();
 	put(1, "stdout", "seen");
+	sem_wait(&seen);
+	wait_for_sleep(getpid());
+	put(1, "stdout", "and later");
+	sem_wait(&seen);
 	wait_for_sleep(getpid());
 	hand_complete(&hand, id, 0x05);
 	return NULL;
 }
 
-/* inotify_init1 fails for want of descriptors, all else does not: they are given back after it. */
-static void follow_without_inotify(void)
+/* In place of the C library's: they fail as they do when a user has too many. */
+static int instances = PLENTY, watches = PLENTY;
+
+int inotify_init1(int flags)
 {
-	int taken[64], n = 0;
-	struct rlimit before, few = { 0 };
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-	few = before;
-	few.rlim_cur = 64;
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-	while (n < 64 && (taken[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
-		n++;
+	if (instances == 0) {
+		errno = EMFILE;
+		return -1;
+	}
+	instances--;
+	return (int)syscall(SYS_inotify_init1, flags);
+}
+
+int inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+	if (watches == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	watches--;
+	return (int)syscall(SYS_inotify_add_watch, fd, path, mask);
+}
+
+int inotify_rm_watch(int fd, int wd)
+{
+	watches++;
+	return (int)syscall(SYS_inotify_rm_watch, fd, wd);
+}
+
+static void follow_late(void)
+{
+	pthread_t thread;
+	int64_t begin = time_mono_ns();
+	sem_init(&seen, 0, 0);
 	follow();
-	while (n > 0)
-		close(taken[--n]);
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, act_late, NULL), 0);
+	assert_next(WQ_STDOUT, "seen");
+	sem_post(&seen);
+	assert_next(WQ_STDOUT, "and later");
+	sem_post(&seen);
+	ck_assert_int_eq(next(10 * NS_PER_S), 0);
+	/* Looks are at most a second apart. */
+	ck_assert_int_lt(time_mono_ns() - begin, 5 * NS_PER_S);
+	pthread_join(thread, NULL);
 }
 
 START_TEST(without_inotify_it_looks_from_time_to_time)
 {
-	pthread_t thread;
-	follow_without_inotify();
-	ck_assert_int_eq(pthread_create(&thread, NULL, act_late, NULL), 0);
-	assert_next(WQ_STDOUT, "seen");
-	ck_assert_int_eq(next(10 * NS_PER_S), 0);
-	pthread_join(thread, NULL);
+	instances = 0;
+	follow_late();
+}
+END_TEST
+
+START_TEST(with_few_watches_it_looks_from_time_to_time)
+{
+	watches = _i;
+	follow_late();
+}
+END_TEST
+
+START_TEST(one_inotify_instance_is_enough)
+{
+	instances = 1;
+	follow_late();
+}
+END_TEST
+
+START_TEST(watches_are_used_once_they_are_to_be_had)
+{
+	start_with_output();
+	watches = 0;
+	follow();
+	assert_nothing_new();
+	ck_assert_int_eq(count_watches(at(1, "stdout")), 0);
+	watches = PLENTY;
+	assert_nothing_new();
+	ck_assert_int_eq(count_watches(at(1, "stdout")), 1);
+	ck_assert_int_eq(count_watches(at(1, "stderr")), 1);
 }
 END_TEST
 
@@ -590,7 +683,11 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, a_time_out_is_kept_and_said);
 	tcase_add_test(t, a_signal_handler_interrupts_it);
 	tcase_add_test(t, other_tasks_do_not_wake_who_has_its_files);
+	tcase_add_test(t, the_directory_of_another_task_costs_no_look);
 	tcase_add_test(t, without_inotify_it_looks_from_time_to_time);
+	tcase_add_loop_test(t, with_few_watches_it_looks_from_time_to_time, 0, 5);
+	tcase_add_test(t, one_inotify_instance_is_enough);
+	tcase_add_test(t, watches_are_used_once_they_are_to_be_had);
 	tcase_add_test(t, much_output_comes_whole_and_both_in_turn);
 	tcase_add_loop_test(t, what_is_no_plain_file_is_refused_once_and_the_other_is_read, 0,
 		(int)(sizeof makers / sizeof *makers));
