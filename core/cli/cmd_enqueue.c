@@ -73,6 +73,8 @@ static error_t take_word(struct input *in, char *word, struct argp_state *state)
 static void check(const struct input *in, const struct argp_state *state)
 {
 	bool words = in->n_words || in->command.n;
+	if (state->quoted && !in->command.n)
+		argp_error(state, "which command? Nothing stands behind --");
 	if (in->n_words && in->command.n)
 		argp_error(state, "the payload is either key=value or a command, not both");
 	if (in->file && words)
@@ -133,11 +135,9 @@ static const struct argp argp = {
 	.args_doc = "[KEY=VALUE...]\n-- CMD [ARG...]",
 	.doc = "Enqueue a request and print its id."
 	       "\vBehind -- stands a command; what it needs of its surroundings goes with it.  "
-	       "Else "
-	       "the payload is a map of the words: a value that is JSON (a number, true, false, "
-	       "null, "
-	       "an array, an object, a quoted string) is that, all else is text; one that begins "
-	       "with {, [ or \" must be JSON.",
+	       "Else the payload is a map of the words: a value that is JSON (a number, true, "
+	       "false, null, an array, an object, a quoted string) is that, all else is text; one "
+	       "that begins with {, [ or \" must be JSON.",
 	.children = children,
 };
 

@@ -69,16 +69,19 @@ const char *command_needs_words(const struct command *c)
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-static bool is_plain(const char *word)
+/* Signs that mean nothing to a shell, wherever they stand in a word; but = in an assignment. */
+static bool is_plain(const char *word, bool first)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789_@%+=:,./-";
-	return *word && word[strspn(word, plain)] == '\0';
+	static const char plain[] = "=abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_@%+:,./-";
+	bool assigns = first && *word != '-';
+	return *word && word[strspn(word, plain + assigns)] == '\0';
 }
 
-static int add_quoted(struct buf *b, const char *word)
+/* In single quotes, where nothing but such a quote is special, and that is put outside of them. */
+int command_add_quoted(struct buf *b, const char *word, bool first)
 {
-	if (is_plain(word))
+	if (is_plain(word, first))
 		return buf_add(b, word, strlen(word));
 	int rc = buf_add(b, "'", 1);
 	while (rc == 0 && *word) {
@@ -100,7 +103,7 @@ char *command_quote(char *const *words, size_t n)
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = i ? buf_add(&b, " ", 1) : 0;
 		if (rc == 0)
-			rc = add_quoted(&b, words[i]);
+			rc = command_add_quoted(&b, words[i], i == 0);
 	}
 	if (rc == 0)
 		rc = buf_add(&b, "", 1);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct argp;
+struct buf;
 struct wq_cbor_out;
 struct wq_err;
 
@@ -45,6 +46,9 @@ void command_say(const struct command *c, int code, const struct wq_err *err);
 
 /* The command line, made fit for a label and cut.  Returns `ret`, "" when memory is short. */
 char *command_label(const struct command *c, char ret[COMMAND_LABEL_SIZE]);
+
+/* Append a word as a shell reads it.  `first`: where NAME=VALUE would set a variable.  0, -ENOMEM. */
+int command_add_quoted(struct buf *b, const char *word, bool first);
 
 /* The words as a shell reads them, with a space between; free(3) it.  NULL: no memory. */
 char *command_quote(char *const *words, size_t n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/ids.h"
 
+#include "base/buf.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
 
@@ -15,20 +16,20 @@ enum {
 	DOT_AT = 10,
 	DASH_AT = 17,
 	SUFFIX_AT = DASH_AT + 1,
-	ID_LEN = WQ_ID_SIZE - 1,
-	IDS_FIRST = 256 /* room for so many to begin with */
+	ID_LEN = WQ_ID_SIZE - 1
 };
 
 struct ids {
-	char (*id)[WQ_ID_SIZE]; /* in order, each once */
-	size_t n, cap;
+	struct buf bytes;
+	char (*id)[WQ_ID_SIZE]; /* in these; in order, each once */
+	size_t n;
 };
 
 void ids_free(struct ids *ids)
 {
 	if (!ids)
 		return;
-	free(ids->id);
+	buf_fini(&ids->bytes);
 	free(ids);
 }
 
@@ -37,19 +38,7 @@ void ids_free(struct ids *ids)
 static int add(void *arg, const struct wq_entry *entry)
 {
 	struct ids *ids = arg;
-	size_t len = strlen(entry->id);
-	if (len != ID_LEN)
-		return 0;
-	if (ids->n == ids->cap) {
-		size_t cap = ids->cap ? 2 * ids->cap : IDS_FIRST;
-		void *more = realloc(ids->id, cap * sizeof *ids->id);
-		if (!more)
-			return -ENOMEM;
-		ids->id = more;
-		ids->cap = cap;
-	}
-	memcpy(ids->id[ids->n++], entry->id, len + 1);
-	return 0;
+	return strlen(entry->id) == ID_LEN ? buf_add(&ids->bytes, entry->id, WQ_ID_SIZE) : 0;
 }
 
 static int by_text(const void *a, const void *b)
@@ -60,10 +49,11 @@ static int by_text(const void *a, const void *b)
 /* One that was collected between the two listings is in both. */
 static void sort_unique(struct ids *ids)
 {
-	size_t n = 0;
-	if (ids->n)
-		qsort(ids->id, ids->n, sizeof *ids->id, by_text);
-	for (size_t i = 0; i < ids->n; i++) {
+	size_t n = 0, all = ids->bytes.len / WQ_ID_SIZE;
+	ids->id = (void *)ids->bytes.data;
+	if (all)
+		qsort(ids->id, all, sizeof *ids->id, by_text);
+	for (size_t i = 0; i < all; i++) {
 		if (n > 0 && strcmp(ids->id[n - 1], ids->id[i]) == 0)
 			continue;
 		if (n != i)

@@ -10,6 +10,7 @@
 #include "cli/exit.h"
 #include "cli/interrupt.h"
 #include "cli/outcome.h"
+#include "cli/served.h"
 #include "cli/tally.h"
 
 #include <argp.h>
@@ -91,13 +92,6 @@ const struct argp waiting_argp = { .options = options, .parser = parse };
 
 /* ---- progress -------------------------------------------------------------------------------- */
 
-enum server {
-	SERVER_NOT_ASKED,
-	SERVER_RUNS,
-	SERVER_NONE,
-	SERVER_UNCLEAR /* it did not answer in time, or could not be asked */
-};
-
 /* Those that are watched; one that has ended gives its place to the next. */
 struct window {
 	const char *ids[WINDOW_MAX];
@@ -115,7 +109,7 @@ struct run {
 	size_t n, left;
 	uint8_t *done;
 	int *exits;
-	enum server server;
+	struct served_watch served;
 	struct window window;
 	bool bar; /* to be shown */
 	int64_t drawn_ns;
@@ -291,29 +285,11 @@ static void finish_by_failure(
 	cli_say("%s", err->text);
 }
 
-static void ask_for_server(struct run *r)
-{
-	void *answer = NULL;
-	size_t len;
-	int rc = wq_ask(r->cli->client, "status", &answer, &len, NULL);
-	free(answer);
-	r->server = rc == 0 ? SERVER_RUNS : rc == -WQ_E_GONE ? SERVER_NONE : SERVER_UNCLEAR;
-}
-
-/* After the first look.  Who waits for nobody should know it. */
-static void first_look(struct run *r)
-{
-	ask_for_server(r);
-	if (r->server == SERVER_NONE)
-		cli_say("no server is running on '%s'; waiting for one ('wq status' tells more)",
-			r->cli->spool);
-}
-
 /* Not finished in time: say so, and what became of it. */
 static void give_up(struct run *r, size_t i, const char *text)
 {
 	struct wq_err err = { 0 };
-	const char *why = r->server == SERVER_NONE ? " (no server is running)" : "";
+	const char *why = r->served.is == SERVED_NO ? " (no server is running)" : "";
 	finish(r, i, TALLY_LATE, EXIT_TIMEOUT);
 	if (r->how->timeout_ns != 0 && !r->how->no_abort) {
 		if (wq_abort(r->cli->client, r->ids[i], &err) < 0)
@@ -330,13 +306,23 @@ static void give_up(struct run *r, size_t i, const char *text)
 	}
 }
 
+/* Waiting is not possible, and no single one is to blame. */
+static void end_all(struct run *r, const struct wq_err *err)
+{
+	progress_clear(r);
+	cli_say("%s", err->text);
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->done[i])
+			finish(r, i, TALLY_UNCLEAR, EXIT_WQ);
+}
+
 static void time_out(struct run *r)
 {
 	char text[32];
 	quantity_format_duration(r->how->timeout_ns, text);
 	/* One that did not answer the first time would only make this late again. */
-	if (r->how->timeout_ns != 0 && r->server != SERVER_UNCLEAR)
-		ask_for_server(r);
+	if (r->how->timeout_ns != 0 && r->served.is != SERVED_UNCLEAR)
+		r->served.is = served_ask(r->cli);
 	for (size_t i = 0; i < r->n; i++) {
 		struct wq_err err = { 0 };
 		wq_result *result = NULL;
@@ -363,10 +349,9 @@ static int64_t time_left(int64_t deadline_ns)
 /* How long to wait before there is something else to do. */
 static int64_t chunk_of(const struct run *r, int64_t left_ns)
 {
-	int64_t ret = left_ns;
-	if (r->server == SERVER_NOT_ASKED)
-		ret = FIRST_LOOK_NS;
-	else if (r->how->progress || r->bar)
+	int64_t ret = served_time_left(&r->served);
+	bool shows = r->how->progress || r->bar;
+	if (shows && r->served.is != SERVED_NOT_ASKED && ret > PROGRESS_NS)
 		ret = PROGRESS_NS;
 	return left_ns < 0 || left_ns > ret ? ret : left_ns;
 }
@@ -374,8 +359,11 @@ static int64_t chunk_of(const struct run *r, int64_t left_ns)
 /* What to do at the end of a chunk of time in which nothing has ended. */
 static void look_around(struct run *r)
 {
-	if (r->server == SERVER_NOT_ASKED)
-		first_look(r);
+	/* Who waits for nobody should know it. */
+	if (served_look(&r->served)) {
+		progress_clear(r);
+		served_say(r->cli, r->served.is);
+	}
 	if (r->bar)
 		bar_show(r);
 	else if (r->how->progress)
@@ -420,6 +408,8 @@ static void wait_all(struct run *r)
 		if (rc == -WQ_E_TIMEOUT) {
 			progress_clear(r);
 			time_out(r);
+		} else if (rc < 0 && w->done[place]) {
+			end_all(r, &err);
 		} else if (rc < 0) {
 			finish_by_failure(r, w->index[place], w->there[place], rc, &err);
 			window_put(r, place);
@@ -472,6 +462,7 @@ static int run_all(struct run *r)
 	r->bar = r->how->summary && (r->how->progress || isatty(STDERR_FILENO));
 	r->tally.total = r->n;
 	r->tally.began_ns = time_mono_ns();
+	served_watch_init(&r->served, r->cli, SERVED_NOT_ASKED, FIRST_LOOK_NS);
 	interrupt_begin(&what);
 	wait_all(r);
 	interrupt_end();

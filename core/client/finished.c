@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "spool/finished.h"
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "client/client_priv.h"
 #include "spool/scan.h"
@@ -8,10 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-	IDS_FIRST = 256 /* room for so many to begin with */
-};
 
 /* ---- one ------------------------------------------------------------------------------------- */
 
@@ -76,26 +73,9 @@ int wq_collect(wq_client *c, const char *id, struct wq_err *err)
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
-struct history {
-	struct reqid *ids;
-	size_t n, cap;
-};
-
 static int add(void *arg, struct reqid id, const char *name)
 {
-	struct history *h = arg;
-	if (name) /* no id, so no result */
-		return 0;
-	if (h->n == h->cap) {
-		size_t cap = h->cap ? 2 * h->cap : IDS_FIRST;
-		struct reqid *more = realloc(h->ids, cap * sizeof *more);
-		if (!more)
-			return -ENOMEM;
-		h->ids = more;
-		h->cap = cap;
-	}
-	h->ids[h->n++] = id;
-	return 0;
+	return name ? 0 : buf_add(arg, &id, sizeof id); /* `name`: no id, so no result */
 }
 
 static int by_id(const void *a, const void *b)
@@ -104,15 +84,16 @@ static int by_id(const void *a, const void *b)
 	return reqid_cmp(*x, *y);
 }
 
-static int tell(const struct history *h, int (*fn)(void *, const struct wq_entry *), void *arg)
+static int tell(
+	const struct reqid *ids, size_t n, int (*fn)(void *, const struct wq_entry *), void *arg)
 {
 	char id[REQID_SIZE];
-	for (size_t i = 0; i < h->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct wq_entry entry = {
 			.struct_size = sizeof entry,
 			.state = WQ_STATE_FINISHED,
-			.id = reqid_format(h->ids[i], id),
-			.made_us = (int64_t)h->ids[i].us,
+			.id = reqid_format(ids[i], id),
+			.made_us = (int64_t)ids[i].us,
 		};
 		int rc = fn(arg, &entry);
 		if (rc)
@@ -124,16 +105,18 @@ static int tell(const struct history *h, int (*fn)(void *, const struct wq_entry
 int wq_list_finished(wq_client *c, int (*fn)(void *arg, const struct wq_entry *entry), void *arg,
 	struct wq_err *err)
 {
-	struct history h = { 0 };
+	struct buf all = { 0 };
 	int rc = 0;
 	if (c->spool.finished_fd >= 0)
-		rc = scan_io(c->spool.io, c->spool.finished_fd, add, &h);
+		rc = scan_io(c->spool.io, c->spool.finished_fd, add, &all);
 	if (rc < 0)
 		err_set(err, rc, "cannot list the history");
-	if (h.n)
-		qsort(h.ids, h.n, sizeof *h.ids, by_id);
+	struct reqid *ids = (void *)all.data;
+	size_t n = all.len / sizeof *ids;
+	if (n)
+		qsort(ids, n, sizeof *ids, by_id);
 	if (rc == 0)
-		rc = tell(&h, fn, arg);
-	free(h.ids);
+		rc = tell(ids, n, fn, arg);
+	buf_fini(&all);
 	return rc;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/buf.h"
 #include "base/err.h"
 #include "client/client_priv.h"
 #include "codec/request.h"
@@ -23,26 +24,15 @@ struct seen {
 };
 
 struct listing {
-	struct seen *seen;
-	size_t n, cap;
+	struct buf all;         /* struct seen */
 	enum spool_state state; /* that is being read */
 };
 
 static int add(void *arg, struct reqid id, const char *name)
 {
 	struct listing *l = arg;
-	if (name) /* no id, so no request */
-		return 0;
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 256;
-		struct seen *more = realloc(l->seen, cap * sizeof *more);
-		if (!more)
-			return -ENOMEM;
-		l->seen = more;
-		l->cap = cap;
-	}
-	l->seen[l->n++] = (struct seen){ .id = id, .state = l->state };
-	return 0;
+	struct seen seen = { .id = id, .state = l->state };
+	return name ? 0 : buf_add(&l->all, &seen, sizeof seen); /* `name`: no id, so no request */
 }
 
 static int by_id_then_state(const void *a, const void *b)
@@ -60,22 +50,21 @@ static int read_states(wq_client *c, struct listing *l, struct wq_err *err)
 		if (rc < 0)
 			return err_set(err, rc, "cannot list '%s'", spool_state_name(l->state));
 	}
-	if (l->n)
-		qsort(l->seen, l->n, sizeof *l->seen, by_id_then_state);
 	return 0;
 }
 
-static int tell(const struct listing *l, int (*fn)(void *, const struct wq_entry *), void *arg)
+static int tell(
+	const struct seen *seen, size_t n, int (*fn)(void *, const struct wq_entry *), void *arg)
 {
 	char id[REQID_SIZE];
-	for (size_t i = 0; i < l->n;) {
-		struct reqid reqid = l->seen[i].id;
+	for (size_t i = 0; i < n;) {
+		struct reqid reqid = seen[i].id;
 		struct wq_entry entry = { .struct_size = sizeof entry };
-		for (; i < l->n && reqid_is(l->seen[i].id, reqid); i++) {
-			if (l->seen[i].state == SPOOL_ABORTING)
+		for (; i < n && reqid_is(seen[i].id, reqid); i++) {
+			if (seen[i].state == SPOOL_ABORTING)
 				entry.aborting = 1;
 			else
-				entry.state = (int32_t)l->seen[i].state + WQ_STATE_REQUESTED;
+				entry.state = (int32_t)seen[i].state + WQ_STATE_REQUESTED;
 		}
 		/* A mark alone: what it was for is gone. */
 		if (entry.state == 0)
@@ -94,9 +83,13 @@ int wq_list(wq_client *c, int (*fn)(void *arg, const struct wq_entry *entry), vo
 {
 	struct listing l = { 0 };
 	int rc = read_states(c, &l, err);
+	struct seen *seen = (void *)l.all.data;
+	size_t n = l.all.len / sizeof *seen;
+	if (n)
+		qsort(seen, n, sizeof *seen, by_id_then_state);
 	if (rc == 0)
-		rc = tell(&l, fn, arg);
-	free(l.seen);
+		rc = tell(seen, n, fn, arg);
+	buf_fini(&l.all);
 	return rc;
 }
 

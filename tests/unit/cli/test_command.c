@@ -227,7 +227,8 @@ END_TEST
 static const char *const quoted[][2] = {
 	{ "make", "make" },
 	{ "-j4", "-j4" },
-	{ "a=b", "a=b" },
+	{ "a=b", "'a=b'" },
+	{ "--a=b", "--a=b" },
 	{ "/usr/bin/x-y_z.1,2:3@4%5+6", "/usr/bin/x-y_z.1,2:3@4%5+6" },
 	{ "", "''" },
 	{ "a b", "'a b'" },
@@ -245,6 +246,14 @@ START_TEST(a_word_is_quoted_where_a_shell_would_change_it)
 {
 	char *text = command_quote(LIST(quoted[_i][0]), 1);
 	ck_assert_str_eq(text, quoted[_i][1]);
+	free(text);
+}
+END_TEST
+
+START_TEST(only_the_first_word_could_set_a_variable)
+{
+	char *text = command_quote(LIST("make", "CC=gcc"), 2);
+	ck_assert_str_eq(text, "make CC=gcc");
 	free(text);
 }
 END_TEST
@@ -340,6 +349,7 @@ static void add_text(Suite *s)
 	int n = (int)(sizeof quoted / sizeof *quoted);
 	TCase *t = tcase_create("text");
 	tcase_add_loop_test(t, a_word_is_quoted_where_a_shell_would_change_it, 0, n);
+	tcase_add_test(t, only_the_first_word_could_set_a_variable);
 	tcase_add_loop_test(t, a_shell_reads_the_quoted_words_as_they_were, 0, n);
 	tcase_add_test(t, the_label_is_the_command_line);
 	tcase_add_test(t, a_label_is_one_line_of_text);
