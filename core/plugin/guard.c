@@ -24,6 +24,7 @@ static const struct {
 } kinds[INSTANCE_STRIKE_MAX] = {
 	[INSTANCE_STRIKE_SLOW] = { "slow", false },
 	[INSTANCE_STRIKE_OVERPROMISE] = { "overpromise", false },
+	[INSTANCE_STRIKE_LARGE_RESULT] = { "large-result", false },
 	[INSTANCE_STRIKE_FAULT] = { "fault", true },
 	[INSTANCE_STRIKE_UNKNOWN_ANSWER] = { "unknown-answer", true },
 	[INSTANCE_STRIKE_UNKNOWN_TASK] = { "unknown-task", true },

@@ -117,7 +117,8 @@ int instance_new(struct instance **ret, const struct plugin *p, const char *name
 		i->config = (struct wq_config){ .struct_size = sizeof i->config,
 			.n_values = p->desc.n_options,
 			.instance = i->name,
-			.values = values ? values->values : NULL };
+			.values = values ? values->values : NULL,
+			.result_limit = i->result_limit };
 		rc = call_create(i, err);
 	}
 	if (rc < 0) {

@@ -22,16 +22,20 @@ enum {
 	INSTANCE_MAX_STRIKES = 5
 };
 
-/* What a plugin can do wrong.  The first two are counted, but bring no quarantine. */
+/*
+ * What a plugin can do wrong.  The first three are counted, but bring no quarantine: how long an
+ * operation takes and how large a result becomes is often in the hands of the client.
+ */
 enum instance_strike {
-	INSTANCE_STRIKE_SLOW,        /* an operation took too long */
-	INSTANCE_STRIKE_OVERPROMISE, /* start_task: busy, within what has_capacity had answered */
-	INSTANCE_STRIKE_FAULT,       /* an operation answered a negative code */
+	INSTANCE_STRIKE_SLOW,         /* an operation took too long */
+	INSTANCE_STRIKE_OVERPROMISE,  /* start_task: busy, within what has_capacity had answered */
+	INSTANCE_STRIKE_LARGE_RESULT, /* reap: above the result limit */
+	INSTANCE_STRIKE_FAULT,        /* an operation answered a negative code */
 	INSTANCE_STRIKE_UNKNOWN_ANSWER, /* an operation answered what its manual does not know */
 	INSTANCE_STRIKE_UNKNOWN_TASK,   /* reap: not a task of this instance */
 	INSTANCE_STRIKE_TWICE,          /* reap: given back before */
 	INSTANCE_STRIKE_BAD_OUTCOME,    /* reap: unknown outcome */
-	INSTANCE_STRIKE_BAD_RESULT,     /* reap: not well-formed, or too large */
+	INSTANCE_STRIKE_BAD_RESULT,     /* reap: not well-formed */
 	INSTANCE_STRIKE_THREAD,         /* a service for the loop, called from another thread */
 	INSTANCE_STRIKE_WATCH,          /* unknown watch, too early, or nobody to call */
 	INSTANCE_STRIKE_CHILD,          /* spawn: without the capability, or nobody to call */
@@ -122,8 +126,9 @@ int instance_start_task(struct instance *i, const struct instance_task *task, wq
 
 /*
  * 1: one task's end, checked; what it points at lives until the next call on `i`.  A result that is
- * not well-formed or too large, or an unknown outcome, arrives as WQ_DONE_FAILED
- * "plugin-bad-result".  `error` and `text` are NULL with WQ_DONE_OK and set with all others.  0: none.
+ * not well-formed, or an unknown outcome, arrives as WQ_DONE_FAILED "plugin-bad-result".  A result
+ * above the limit is left out: WQ_DONE_OK arrives as WQ_DONE_FAILED "result-too-large", all else as it
+ * was.  `error` and `text` are NULL with WQ_DONE_OK and set with all others.  0: none.
  */
 int instance_reap(struct instance *i, struct wq_outcome *ret);
 

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
 	BAD_REAPS_MAX = 16, /* in one call; an endless row of wrong ones must not hold the loop */
@@ -31,16 +32,11 @@ static bool is_known_outcome(int32_t how)
 	return how >= WQ_DONE_OK && how < (int32_t)(sizeof outcomes / sizeof *outcomes);
 }
 
-static bool is_good_result(const struct instance *i, const struct wq_bytes *r, struct wq_err *why)
+static bool is_good_result(const struct wq_bytes *r, struct wq_err *why)
 {
 	size_t used = 0;
 	if (r->len == 0)
 		return true;
-	if (r->len > i->result_limit) {
-		err_set(why, -WQ_E_LIMIT, "%zu bytes are more than the limit of %zu", r->len,
-			i->result_limit);
-		return false;
-	}
 	if (!r->ptr) {
 		err_set(why, -WQ_E_FORMAT, "%zu bytes at NULL", r->len);
 		return false;
@@ -90,6 +86,31 @@ static void clean_outcome(struct instance *i, struct wq_outcome *o)
 	o->text = i->outcome_text;
 }
 
+/*
+ * How large a result becomes may be up to the client, so this is no reason to stop the task manager.
+ * A failure stays the failure that it was: its result only says more of it.  Nobody looks into what
+ * is too large, for that takes time.
+ */
+static void drop_result(struct instance *i, struct wq_outcome *o)
+{
+	char why[128];
+	snprintf(why, sizeof why, "its result of %zu bytes is above the result-limit of %zu",
+		o->result.len, i->result_limit);
+	guard_strike(i, INSTANCE_STRIKE_LARGE_RESULT, "reap", "gave back task %llu: %s",
+		(unsigned long long)o->tid, why);
+	o->result = (struct wq_bytes){ 0 };
+	if (o->how == WQ_DONE_OK) {
+		o->how = WQ_DONE_FAILED;
+		o->error = "result-too-large";
+		o->text = why;
+		clean_outcome(i, o);
+		return;
+	}
+	clean_outcome(i, o);
+	size_t used = strlen(i->outcome_text);
+	snprintf(i->outcome_text + used, sizeof i->outcome_text - used, " (%s)", why);
+}
+
 static void check_outcome(struct instance *i, struct wq_outcome *o)
 {
 	struct wq_err why;
@@ -102,7 +123,9 @@ static void check_outcome(struct instance *i, struct wq_outcome *o)
 			(unsigned long long)o->tid, o->how);
 		snprintf(text, sizeof text, "the unknown outcome %d", o->how);
 		replace_outcome(i, o, text);
-	} else if (!is_good_result(i, &o->result, guard_empty_err(&why))) {
+	} else if (o->result.len > i->result_limit) {
+		drop_result(i, o);
+	} else if (!is_good_result(&o->result, guard_empty_err(&why))) {
 		guard_strike(i, INSTANCE_STRIKE_BAD_RESULT, "reap",
 			"gave back task %llu with a bad result: %s", (unsigned long long)o->tid,
 			why.text);

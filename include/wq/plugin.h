@@ -173,6 +173,12 @@ struct wq_config {
 	uint32_t n_values;
 	const char *instance;          /* the task manager's name in wq.conf */
 	const struct wq_value *values; /* values[i] belongs to options[i] */
+
+	/* --- since 0.2 --- */
+
+	/* Bytes, at least 1024: what wq_outcome.result may have at most, `result-limit` of wq.conf.
+	 * The same until destroy; only a copy may be read by other threads. */
+	uint64_t result_limit;
 };
 
 /* ---- tasks ------------------------------------------------------------------------------------ */
@@ -303,11 +309,13 @@ struct wq_outcome {
 	uint32_t struct_size;
 	int32_t how; /* WQ_DONE_... */
 	wq_tid tid;
-	struct wq_bytes result; /* one well-formed CBOR item, or len 0 for none */
-	const char *error;      /* a stable name, [a-z0-9.-], "exit-status"; NULL when ok */
-	const char *text;       /* one line for people; NULL when ok */
-	int32_t code;           /* the task's own exit status, 0 to 255; clients exit with it */
-	int32_t signal;         /* the signal that ended it, or 0 */
+	/* One well-formed CBOR item of at most wq_config.result_limit bytes, or len 0 for none.  One that
+	 * is larger is dropped, and what was WQ_DONE_OK has failed, "result-too-large". */
+	struct wq_bytes result;
+	const char *error; /* a stable name, [a-z0-9.-], "exit-status"; NULL when ok */
+	const char *text;  /* one line for people; NULL when ok */
+	int32_t code;      /* the task's own exit status, 0 to 255; clients exit with it */
+	int32_t signal;    /* the signal that ended it, or 0 */
 	/* WQ_DONE_NOT_STARTED: not before that (0: 100); holds the queue. */
 	uint32_t retry_after_ms;
 	uint32_t reserved;
@@ -507,6 +515,7 @@ typedef const struct wq_plugin *wq_plugin_fn(void);
 #if defined(__LP64__) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 _Static_assert(sizeof(struct wq_err) == 512, "wq_err");
 _Static_assert(sizeof(struct wq_option) == 56 && sizeof(struct wq_value) == 24, "options");
+_Static_assert(offsetof(struct wq_config, result_limit) == 24, "wq_config, since 0.2");
 _Static_assert(sizeof(struct wq_task) == 112 && sizeof(struct wq_outcome) == 64, "tasks");
 _Static_assert(offsetof(struct wq_task, work_dir) == 72, "wq_task, since 0.2");
 _Static_assert(sizeof(struct wq_child) == 16 && sizeof(struct wq_limit) == 16, "children");

@@ -66,6 +66,15 @@ static char *key_of(struct wq_cbor_in *in, size_t *ret_len, struct wq_err *err)
 		*ret_len = ret ? strlen(ret) : 0;
 	}
 	json_decref(key);
+	/* Keys in keys double with each level, for each escapes the quotes of those inside. */
+	if (*ret_len > JSON_KEY_MAX) {
+		free(ret);
+		ret = NULL;
+		(void)wq_fail(err, -WQ_E_FORMAT, "bad-request",
+			"the payload cannot be given as JSON: a key of a map has more than %d "
+			"bytes",
+			JSON_KEY_MAX);
+	}
 	return ret;
 }
 
@@ -147,6 +156,12 @@ int32_t json_from_cbor(
 	if (!text)
 		return -ENOMEM;
 	size_t n = strlen(text); /* a NUL is escaped in JSON */
+	if (n >= JSON_BYTES_MAX) {
+		free(text);
+		return wq_fail(err, -WQ_E_FORMAT, "too-large",
+			"the payload as JSON has %zu bytes; at most %d go to a command", n,
+			JSON_BYTES_MAX);
+	}
 	char *line = realloc(text, n + 2);
 	if (!line) {
 		free(text);

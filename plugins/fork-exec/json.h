@@ -16,11 +16,13 @@ struct wq_cbor_out;
 struct wq_err;
 
 enum {
-	JSON_DEPTH_MAX = 64
+	JSON_DEPTH_MAX = 64,
+	JSON_KEY_MAX = 64 * 1024,
+	JSON_BYTES_MAX = 4 * 1024 * 1024 /* of a text; a child's input has at most that */
 };
 
 /* One well-formed item (wq_cbor_check).  The text ends with a newline and has a NUL behind it; free(3)
- * it.  0; -WQ_E_FORMAT with the sentence; -ENOMEM. */
+ * it.  0; -WQ_E_FORMAT with name and sentence; -ENOMEM. */
 int32_t json_from_cbor(
 	const void *bytes, size_t len, char **ret, size_t *ret_len, struct wq_err *err);
 

@@ -265,7 +265,7 @@ static int32_t read_result(struct report *r, const struct settings *settings,
 		return bad_output(err, "it has more than 1M");
 	output_open(&file, work_dir, STDOUT_NAME);
 	size_t len = (size_t)end->out_kept;
-	uint8_t *bytes = malloc(len);
+	uint8_t *bytes = calloc(1, len + 1); /* with a NUL behind it */
 	int32_t rc = -ENOMEM;
 	if (bytes && output_read(&file, 0, bytes, len) < len)
 		rc = bad_output(err, "its file is not what was written");
@@ -273,6 +273,11 @@ static int32_t read_result(struct report *r, const struct settings *settings,
 		rc = take_result(r, settings->result, bytes, len, err);
 	free(bytes);
 	output_close(&file);
+	/* CBOR can be larger than the JSON from which it is made. */
+	if (rc == 0 && r->out.len > settings->result_limit)
+		return wq_fail(err, -WQ_E_LIMIT, "bad-output",
+			"it is an item of %zu bytes, and result-limit is %zu", r->out.len,
+			settings->result_limit);
 	return rc;
 }
 

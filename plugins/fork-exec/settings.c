@@ -38,6 +38,7 @@ enum {
 _Static_assert((int)N_OPTIONS == (int)SETTINGS_OPTIONS, "options");
 
 enum {
+	RESULT_LIMIT_DEFAULT = 1024 * 1024, /* of a server that does not say its own */
 	UMASK_MAX = 0777,
 	COUNT_MAX = 1 << 20
 };
@@ -195,6 +196,25 @@ static int32_t load_umask(struct settings *s, const struct wq_config *config, st
 	return 0;
 }
 
+/* A report must always fit, so its tails are cut to what there is room for. */
+static int32_t load_result_limit(
+	struct settings *s, const struct wq_config *config, struct wq_err *err)
+{
+	s->result_limit = RESULT_LIMIT_DEFAULT;
+	if (config->struct_size > offsetof(struct wq_config, result_limit) &&
+		config->result_limit > 0)
+		s->result_limit = (size_t)config->result_limit;
+	if (s->result_limit < SETTINGS_REPORT_BYTES)
+		return wq_fail(err, -WQ_E_CONFIG, "bad-option",
+			"result-limit is %zu bytes; it must be %dK or more, or the report of a "
+			"command has no room",
+			s->result_limit, SETTINGS_REPORT_BYTES / 1024);
+	size_t room = (s->result_limit - SETTINGS_REPORT_BYTES) / 2;
+	if (s->tail > room)
+		s->tail = room;
+	return 0;
+}
+
 static void load_limits(struct settings *s, const struct wq_config *config)
 {
 	static const int options[LIMIT_MAX] = {
@@ -290,6 +310,8 @@ static int32_t load_all(struct settings *s, const struct wq_config *config, stru
 	s->leave_rest = wq_option_int(config, OPT_LEAVE_REST, 0) != 0;
 	load_limits(s, config);
 	int32_t rc = check_modes(s, config, err);
+	if (rc == 0)
+		rc = load_result_limit(s, config, err);
 	if (rc == 0)
 		rc = load_umask(s, config, err);
 	if (rc == 0)

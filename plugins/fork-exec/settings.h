@@ -12,7 +12,10 @@
 
 enum {
 	SETTINGS_OPTIONS = 21,
-	SETTINGS_TAIL_MAX = 64 * 1024
+	SETTINGS_TAIL_MAX = 64 * 1024,
+	/* What a report may take beside its tails: half a kilobyte, and the path of the work directory,
+	 * which is below PATH_MAX. */
+	SETTINGS_REPORT_BYTES = 5 * 1024
 };
 extern const struct wq_option settings_options[SETTINGS_OPTIONS];
 
@@ -47,7 +50,8 @@ struct settings {
 	char *default_dir;  /* NULL: the work directory */
 	char **env;         /* "NAME=value" from the server's environment */
 	uint64_t output_limit;
-	size_t tail;
+	size_t result_limit;
+	size_t tail; /* so much that a report of two is within result_limit */
 	uint32_t grace_ms;
 	uint32_t umask;
 	int32_t nice;

@@ -64,6 +64,7 @@ static void print_options(void)
 	MEMBER(wq_config, n_values);
 	MEMBER(wq_config, instance);
 	MEMBER(wq_config, values);
+	MEMBER(wq_config, result_limit);
 }
 
 static void print_tasks(void)

@@ -441,7 +441,8 @@ static inline int32_t fake_create(
 	struct wq_config config = { .struct_size = sizeof(config),
 		.n_values = f->plugin->n_options,
 		.instance = "test",
-		.values = f->values };
+		.values = f->values,
+		.result_limit = 1024 * 1024 };
 	f->self = calloc(1, f->plugin->self_size);
 	int32_t rc = f->plugin->create(f->self, &f->host, &config, err);
 	if (rc < 0) {

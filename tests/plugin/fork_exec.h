@@ -19,6 +19,9 @@ enum {
 	FX_RESULT_MAX = 3 * 1024 * 1024
 };
 
+/* What the next instance is told. */
+static uint64_t fx_result_limit = 1024 * 1024;
+
 /* An instance; `host` is first, so that all of fake_host.h works on it. */
 struct fx {
 	struct fake fake;
@@ -268,7 +271,8 @@ static inline int32_t fx_create(struct fx *x, const char *const *options, struct
 	struct wq_config config = { .struct_size = sizeof(config),
 		.n_values = f->plugin->n_options,
 		.instance = "test",
-		.values = x->values };
+		.values = x->values,
+		.result_limit = fx_result_limit };
 	f->self = calloc(1, f->plugin->self_size);
 	int32_t rc = f->plugin->create(f->self, &f->host, &config, err);
 	fx_forget(x);

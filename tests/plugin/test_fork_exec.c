@@ -76,6 +76,21 @@ START_TEST(options_that_are_wrong_or_have_no_effect_are_refused)
 }
 END_TEST
 
+START_TEST(a_result_limit_without_room_for_a_report_is_refused)
+{
+	struct wq_err err = { 0 };
+	fx_result_limit = 5 * 1024 - 1;
+	ck_assert_int_eq(fx_create(&fx, (const char *const[]){ NULL }, &err), -WQ_E_CONFIG);
+	ck_assert_str_eq(err.text,
+		"result-limit is 5119 bytes; it must be 5K or more, or the report of a command has "
+		"no room");
+
+	fx_result_limit = 5 * 1024;
+	fx_open(&fx, NULL);
+	fx_close(&fx);
+}
+END_TEST
+
 START_TEST(output_limit_grace_and_leave_rest_reach_the_child)
 {
 	fx_open(&fx, "output-limit=1K", "grace=1500ms", "leave-rest=true", NULL);
@@ -386,6 +401,20 @@ static const struct {
 	  "\x82\x01\x02",
 		9, "{\"a\":[1,2]}" },
 	{ "\xa2\x01\x02\x81\x03\x80", 6, "{\"1\":2,\"[3]\":[]}" },
+	{ "\xa1\xa1\x61"
+	  "a"
+	  "\x01\x02",
+		6, "{\"{\\\"a\\\":1}\":2}" },
+	{ "\xa1\x41"
+	  "f"
+	  "\xf5",
+		4, "{\"Zg\":true}" },
+	{ "\x1b\x7f\xff\xff\xff\xff\xff\xff\xff", 9, "9223372036854775807" },
+	{ "\x1b\xff\xff\xff\xff\xff\xff\xff\xff", 9, "1.8446744073709552e19" },
+	{ "\x3b\xff\xff\xff\xff\xff\xff\xff\xff", 9, "-1.8446744073709552e19" },
+	{ "\xf9\x3c\x00", 3, "1.0" },
+	{ "\xf9\x80\x00", 3, "-0.0" },
+	{ "\x67\x08\x0c\x0a\x0d\x09\x5c\x1f", 8, "\"\\b\\f\\n\\r\\t\\\\\\u001F\"" },
 	{ "\xa1\x62"
 	  "a\0"
 	  "\xa0",
@@ -409,12 +438,53 @@ START_TEST(a_handler_gets_the_payload_as_one_line_of_json)
 }
 END_TEST
 
+static void refuse_input(struct wq_cbor_out *o, const char *name, const char *text)
+{
+	struct wq_err err = { 0 };
+	ck_assert_int_eq(fake_start(&fx.fake, o, NULL, &err), WQ_REJECT);
+	ck_assert_str_eq(err.name, name);
+	ck_assert_str_eq(err.text, text);
+}
+
 START_TEST(a_payload_that_has_no_form_in_json_is_refused)
 {
 	fx_open(&fx, "mode=handler", "program=jq, .", "input=json", NULL);
 
-	fx_refused(&fx, "{'a': {1: 2, '1': 3}}", "bad-request",
+	refuse_input(fx_cbor("{'a': {1: 2, '1': 3}}"), "bad-request",
 		"the payload cannot be given as JSON: two keys of a map are '1' there");
+	refuse_input(fx_cbor("{'b': 1, 'a': {'b': 1}, 'c': 2, 'b': 3}"), "bad-request",
+		"the payload cannot be given as JSON: two keys of a map are 'b' there");
+	ck_assert_int_eq(fx.fake.n_children, 0);
+
+	fx_close(&fx);
+}
+END_TEST
+
+/* Each of them doubles the backslashes of the one inside. */
+START_TEST(maps_that_are_keys_of_maps_are_refused_before_they_become_too_large)
+{
+	struct wq_cbor_out o;
+	fx_open(&fx, "mode=handler", "program=jq, .", "input=json", NULL);
+	wq_cbor_out_init(&o);
+	for (int i = 0; i < 60; i++)
+		wq_cbor_put_map(&o, 1);
+	for (int i = 0; i < 61; i++)
+		wq_cbor_put_text(&o, "");
+
+	refuse_input(&o, "bad-request",
+		"the payload cannot be given as JSON: a key of a map has more than 65536 bytes");
+
+	fx_close(&fx);
+}
+END_TEST
+
+/* What validate would find out at the cost of the whole text start_task finds out anyway. */
+START_TEST(validate_takes_any_input_of_a_handler)
+{
+	struct wq_err err = { 0 };
+	fx_open(&fx, "mode=handler", "program=jq, .", "input=json", NULL);
+
+	ck_assert_int_eq(fake_validate(&fx.fake, fx_cbor("{1: 2, '1': 3}"), &err), WQ_OK);
 
 	fx_close(&fx);
 }
@@ -445,6 +515,7 @@ int main(void)
 	tcase_add_test(life, on_a_server_without_children_it_does_not_start);
 	tcase_add_loop_test(life, options_that_are_wrong_or_have_no_effect_are_refused, 0,
 		sizeof(wrong_options) / sizeof(*wrong_options));
+	tcase_add_test(life, a_result_limit_without_room_for_a_report_is_refused);
 	tcase_add_test(life, output_limit_grace_and_leave_rest_reach_the_child);
 	tcase_add_test(life, a_busy_shepherd_is_answered_on_and_nothing_is_left_of_the_task);
 	tcase_add_test(life, what_is_too_much_to_pass_on_is_refused);
@@ -462,6 +533,9 @@ int main(void)
 	tcase_add_loop_test(handler, a_handler_gets_the_payload_as_one_line_of_json, 0,
 		sizeof(json_forms) / sizeof(*json_forms));
 	tcase_add_test(handler, a_payload_that_has_no_form_in_json_is_refused);
+	tcase_add_test(
+		handler, maps_that_are_keys_of_maps_are_refused_before_they_become_too_large);
+	tcase_add_test(handler, validate_takes_any_input_of_a_handler);
 	tcase_add_test(handler, what_a_handler_writes_can_be_the_result);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

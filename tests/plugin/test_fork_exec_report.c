@@ -397,6 +397,55 @@ START_TEST(with_result_json_a_success_gives_back_its_output)
 }
 END_TEST
 
+/* RFC 8949 appendix A has most of them. */
+static const struct {
+	const char *json, *cbor;
+	size_t len;
+} forms[] = {
+	{ "0", "\x00", 1 },
+	{ "-0", "\x00", 1 },
+	{ "-0.0", "\xf9\x80\x00", 3 },
+	{ "1000000000000", "\x1b\x00\x00\x00\xe8\xd4\xa5\x10\x00", 9 },
+	{ "9223372036854775807", "\x1b\x7f\xff\xff\xff\xff\xff\xff\xff", 9 },
+	{ "-9223372036854775808", "\x3b\x7f\xff\xff\xff\xff\xff\xff\xff", 9 },
+	{ "1.1", "\xfb\x3f\xf1\x99\x99\x99\x99\x99\x9a", 9 },
+	{ "-4.1", "\xfb\xc0\x10\x66\x66\x66\x66\x66\x66", 9 },
+	{ "1.0e+300", "\xfb\x7e\x37\xe4\x3c\x88\x00\x75\x9c", 9 },
+	{ "3.4028234663852886e+38", "\xfa\x7f\x7f\xff\xff", 5 },
+	{ "5.960464477539063E-8", "\xf9\x00\x01", 3 },
+	{ "65504.0", "\x19\xff\xe0", 3 },
+	{ "1e3", "\x19\x03\xe8", 3 },
+	{ "\"\\\"\\\\\"", "\x62\x22\x5c", 3 },
+	{ "\"\\u00fc\"", "\x62\xc3\xbc", 3 },
+	{ "\"\\u6c34\"", "\x63\xe6\xb0\xb4", 4 },
+	{ "\"\\ud800\\uDD51\"", "\x64\xf0\x90\x85\x91", 5 },
+	{ "\"\\u0000a\"", "\x62\x00\x61", 3 },
+	{ "[]", "\x80", 1 },
+	{ "{}", "\xa0", 1 },
+	{ "[1, [2, 3], [4, 5]]", "\x83\x01\x82\x02\x03\x82\x04\x05", 8 },
+	{ "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25]",
+		"\x98\x19\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11"
+		"\x12\x13\x14\x15\x16\x17\x18\x18\x18\x19",
+		29 },
+	/* Section 4.2.1: the shorter key first, then by its bytes. */
+	{ "{\"aa\": {\"d\": 3, \"c\": 4}, \"b\": 1, \"\": 2, \"a\": 0}",
+		"\xa4\x60\x02\x61\x61\x00\x61\x62\x01\x62\x61\x61\xa2\x61\x63\x04\x61\x64\x03",
+		19 },
+};
+
+START_TEST(json_has_one_form_in_cbor)
+{
+	fx_open(&fx, "result=json", NULL);
+
+	struct fx_outcome o = fx_exit(&fx, forms[_i].json, 0);
+
+	ck_assert_msg(o.how == WQ_DONE_OK, "%s", o.text);
+	ck_assert_uint_eq(o.len, forms[_i].len);
+	ck_assert_mem_eq(o.result, forms[_i].cbor, forms[_i].len);
+	fx_close(&fx);
+}
+END_TEST
+
 START_TEST(with_result_cbor_a_success_gives_back_its_output)
 {
 	static const char item[] = "\x82\x01\x63"
@@ -435,6 +484,22 @@ static const struct {
 	{ "result=json", "{\"a\": 1, \"a\": 2}", "JSON, line 1, column " },
 	{ "result=json", "\xff", "JSON, line 1, column " },
 	{ "result=json", "99999999999999999999", "JSON, line 1, column " },
+	{ "result=json", "9223372036854775808", "JSON, line 1, column " },
+	{ "result=json", "1e999", "JSON, line 1, column " },
+	{ "result=json", "[1.]", "JSON, line 1, column " },
+	{ "result=json", "[1e+]", "JSON, line 1, column " },
+	{ "result=json", "-", "JSON, line 1, column " },
+	{ "result=json", "[1,]", "JSON, line 1, column " },
+	{ "result=json", "[1 2]", "JSON, line 1, column " },
+	{ "result=json", "{1: 2}", "JSON, line 1, column " },
+	{ "result=json", "{\"a\" 2}", "JSON, line 1, column " },
+	{ "result=json", "\"\\x\"", "JSON, line 1, column " },
+	{ "result=json", "\"\\u12\"", "JSON, line 1, column " },
+	{ "result=json", "\"\\udc00\"", "JSON, line 1, column " },
+	{ "result=json", "\"abc", "JSON, line 1, column " },
+	{ "result=json", "\"\xff\"", "JSON, line 1, column " },
+	{ "result=json", "[1,\n 01]", "JSON, line 2, column " },
+	{ "result=json", "{\"b\": 1,\n\"b\": 3}", "JSON, line 2, column " },
 	{ "result=cbor", "", "it is empty" },
 	{ "result=cbor", "\x82\x01", "CBOR: at byte 0 (0x82): " },
 	{ "result=cbor", "\x01\x02", "one item of CBOR is followed by more" },
@@ -455,6 +520,134 @@ START_TEST(wrong_output_is_a_failure_that_says_what_is_wrong_and_has_the_report)
 	ck_assert_str_eq(o.error, "bad-output");
 	ck_assert_msg(strncmp(o.text, text, strlen(text)) == 0, "%s", o.text);
 	ck_assert_str_eq(fx_get(&o, "exit"), "0");
+	fx_close(&fx);
+}
+END_TEST
+
+/* "[0.1,0.1,...]" of `n` numbers, each of nine bytes in CBOR. */
+static struct fx_outcome run_numbers(size_t n, int32_t code)
+{
+	char *out = malloc(4 * n + 1), *p = out;
+	for (size_t i = 0; i < n; i++)
+		p = stpcpy(p, i == 0 ? "[0.1" : ",0.1");
+	*p++ = ']';
+	struct fx_outcome o = fx_run_with(&fx, ANY, out, (size_t)(p - out),
+		&(struct wq_child_end){ .how = WQ_CHILD_EXITED, .code = code });
+	free(out);
+	return o;
+}
+
+START_TEST(an_item_above_the_result_limit_is_wrong_output)
+{
+	fx_result_limit = 64 * 1024;
+	fx_open(&fx, "result=json", NULL);
+
+	/* 7281 * 9 and a head of three bytes are 65532. */
+	struct fx_outcome o = run_numbers(7281, 0);
+	ck_assert_int_eq(o.how, WQ_DONE_OK);
+	ck_assert_uint_eq(o.len, 65532);
+	o = run_numbers(7282, 0);
+	ck_assert_int_eq(o.how, WQ_DONE_FAILED);
+	ck_assert_str_eq(o.error, "bad-output");
+	ck_assert_str_eq(o.text,
+		"its standard output is no result: it is an item of 65541 bytes, and result-limit "
+		"is 65536");
+	ck_assert_str_eq(fx_get(&o, "exit"), "0");
+	ck_assert_uint_le(o.len, fx_result_limit);
+	fx_close(&fx);
+}
+END_TEST
+
+START_TEST(an_item_above_the_default_result_limit_is_wrong_output)
+{
+	fx_open(&fx, "result=json", NULL);
+
+	struct fx_outcome o = run_numbers(200000, 0);
+
+	ck_assert_str_eq(o.error, "bad-output");
+	ck_assert_uint_le(o.len, fx_result_limit);
+	fx_close(&fx);
+}
+END_TEST
+
+START_TEST(with_result_cbor_too_the_result_limit_holds)
+{
+	static char out[8193] = { 0x59, 0x1f, (char)0xfd }; /* 8189 bytes and a head of three */
+	fx_result_limit = 8192;
+	fx_open(&fx, "result=cbor", NULL);
+
+	ck_assert_int_eq(run_kept(out, 8192, 8192).how, WQ_DONE_OK);
+	out[2] = (char)0xfe;
+	struct fx_outcome o = run_kept(out, 8193, 8193);
+	ck_assert_str_eq(o.error, "bad-output");
+	ck_assert_str_eq(o.text,
+		"its standard output is no result: it is an item of 8193 bytes, and result-limit "
+		"is 8192");
+	fx_close(&fx);
+}
+END_TEST
+
+START_TEST(a_report_is_always_within_the_result_limit)
+{
+	static const uint64_t limits[] = { 5 * 1024, 5 * 1024 + 1, 8 * 1024, 64 * 1024, 135168 };
+	static char out[65536];
+	struct fx_outcome o;
+	memset(out, 'x', sizeof(out));
+	fx_result_limit = limits[_i];
+	fx_open(&fx, "tail=64K", NULL);
+
+	const struct fake_child *c = fx_start(&fx, ANY);
+	fake_write(&fx.fake, c->tid, "stdout", out, sizeof(out));
+	fake_write(&fx.fake, c->tid, "stderr", out, sizeof(out));
+	fake_end(&fx.fake, c->child,
+		&(struct wq_child_end){ .how = WQ_CHILD_EXITED,
+			.code = 3,
+			.out_bytes = sizeof(out),
+			.out_kept = sizeof(out),
+			.err_bytes = sizeof(out),
+			.err_kept = sizeof(out) });
+	ck_assert(fx_reap(&fx, &o));
+
+	ck_assert_int_eq(o.code, 3);
+	ck_assert_uint_le(o.len, limits[_i]);
+	struct wq_cbor_item item;
+	size_t room = (limits[_i] - 5 * 1024) / 2;
+	ck_assert(fx_find(&o, "stdout.tail", &item));
+	ck_assert_uint_eq(item.len, room < sizeof(out) ? room : sizeof(out));
+	ck_assert(fx_find(&o, "stderr.tail", &item));
+	ck_assert_uint_eq(item.len, room < sizeof(out) ? room : sizeof(out));
+	fx_close(&fx);
+}
+END_TEST
+
+/* So 5K have room for it with the longest path, which is 4095 bytes. */
+START_TEST(without_tails_and_directory_the_largest_report_is_below_1K)
+{
+	char dir[FAKE_PATH_MAX];
+	fx_open(&fx, "tail=0", NULL);
+
+	struct fx_outcome o = run_how(&(struct wq_child_end){ .how = WQ_CHILD_SIGNALLED,
+		.signal = SIGRTMIN + 10,
+		.flags = WQ_CHILD_CORE,
+		.rest = UINT32_MAX,
+		.began_us = INT64_MAX,
+		.ended_us = INT64_MAX,
+		.ran_ns = INT64_MAX,
+		.user_us = UINT64_MAX,
+		.system_us = UINT64_MAX,
+		.max_rss_kib = UINT64_MAX,
+		.minor_faults = UINT64_MAX,
+		.major_faults = UINT64_MAX,
+		.blocks_in = UINT64_MAX,
+		.blocks_out = UINT64_MAX,
+		.switches = UINT64_MAX,
+		.preemptions = UINT64_MAX,
+		.out_bytes = UINT64_MAX,
+		.out_kept = UINT64_MAX,
+		.err_bytes = UINT64_MAX,
+		.err_kept = UINT64_MAX });
+
+	ck_assert_uint_lt(o.len - strlen(fake_work_dir(&fx.fake, o.tid, dir)), 1024);
 	fx_close(&fx);
 }
 END_TEST
@@ -525,13 +718,19 @@ int main(void)
 	tcase_add_test(
 		report, a_file_that_is_gone_or_no_file_gives_an_empty_tail_and_blocks_nobody);
 	tcase_add_test(report, a_work_directory_that_is_gone_is_survived);
+	tcase_add_loop_test(report, a_report_is_always_within_the_result_limit, 0, 5);
+	tcase_add_test(report, without_tails_and_directory_the_largest_report_is_below_1K);
 	tcase_add_test(result, with_result_json_a_success_gives_back_its_output);
+	tcase_add_loop_test(result, json_has_one_form_in_cbor, 0, sizeof(forms) / sizeof(*forms));
 	tcase_add_test(result, with_result_cbor_a_success_gives_back_its_output);
 	tcase_add_test(result, with_result_json_a_failure_gives_back_its_report);
 	tcase_add_loop_test(result,
 		wrong_output_is_a_failure_that_says_what_is_wrong_and_has_the_report, 0,
 		sizeof(bad) / sizeof(*bad));
 	tcase_add_test(result, json_that_is_nested_too_deep_is_wrong_output);
+	tcase_add_test(result, an_item_above_the_result_limit_is_wrong_output);
+	tcase_add_test(result, an_item_above_the_default_result_limit_is_wrong_output);
+	tcase_add_test(result, with_result_cbor_too_the_result_limit_holds);
 	tcase_add_test(result, output_that_was_not_kept_whole_or_is_too_large_is_no_result);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

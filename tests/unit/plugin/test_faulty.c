@@ -147,10 +147,12 @@ START_TEST(a_result_above_the_limit_becomes_an_error_for_the_client)
 	struct wq_outcome o = rig_reap_one();
 
 	ck_assert_int_eq(o.how, WQ_DONE_FAILED);
-	ck_assert_str_eq(o.error, "plugin-bad-result");
-	rig_assert_text(o.text, "67108864 bytes are more than the limit of 1048576");
+	ck_assert_str_eq(o.error, "result-too-large");
+	ck_assert_str_eq(
+		o.text, "its result of 67108864 bytes is above the result-limit of 1048576");
 	ck_assert_uint_eq(o.result.len, 0);
-	ck_assert_uint_eq(rig_strikes(INSTANCE_STRIKE_BAD_RESULT), 1);
+	ck_assert_uint_eq(rig_strikes(INSTANCE_STRIKE_LARGE_RESULT), 1);
+	rig_assert_line("plugin 'faulty' is misbehaving (large-result): reap: gave back task");
 	rig_free();
 }
 END_TEST

@@ -68,6 +68,28 @@ START_TEST(a_create_that_fails_is_told_with_its_sentence_and_not_destroyed)
 }
 END_TEST
 
+static uint64_t told_limit;
+
+static int32_t see_limit(
+	wq_self *me, const struct wq_host *host, const struct wq_config *config, struct wq_err *e)
+{
+	(void)me, (void)host, (void)e;
+	ck_assert_uint_eq(config->struct_size, sizeof(struct wq_config));
+	told_limit = config->result_limit;
+	return WQ_OK;
+}
+
+START_TEST(create_is_told_how_large_a_result_may_be)
+{
+	probe_plugin.desc.create = see_limit;
+
+	ck_assert_int_eq(rig_make(&probe_plugin, NULL, &err), 0);
+
+	ck_assert_uint_eq(told_limit, RIG_RESULT_LIMIT);
+	rig_free();
+}
+END_TEST
+
 START_TEST(a_start_that_fails_is_followed_by_destroy)
 {
 	probe.start = -ECONNREFUSED;
@@ -463,6 +485,55 @@ START_TEST(a_result_of_exactly_the_limit_passes)
 }
 END_TEST
 
+static void end_with_large_result(int32_t how, const char *error, int32_t code)
+{
+	static uint8_t bytes[RIG_RESULT_LIMIT + 1] = { 0x5a, 0x00, 0x0f, 0xff, 0xfc };
+	probe_ends(rig_start_one(), how);
+	struct wq_outcome *o = &probe.outcomes[0];
+	o->error = error;
+	o->text = error;
+	o->code = code;
+	o->result = (struct wq_bytes){ bytes, sizeof bytes };
+}
+
+START_TEST(a_result_above_the_limit_makes_a_success_a_failure_and_stops_no_task_manager)
+{
+	struct wq_outcome o;
+	rig_start(&probe_plugin, NULL);
+	for (int i = 0; i < 2 * INSTANCE_MAX_STRIKES; i++) {
+		end_with_large_result(WQ_DONE_OK, NULL, 0);
+		ck_assert_int_eq(instance_reap(rig_instance, &o), 1);
+		ck_assert_int_eq(o.how, WQ_DONE_FAILED);
+		ck_assert_str_eq(o.error, "result-too-large");
+		ck_assert_str_eq(
+			o.text, "its result of 1048577 bytes is above the result-limit of 1048576");
+		ck_assert_uint_eq(o.result.len, 0);
+	}
+
+	ck_assert(!instance_is_quarantined(rig_instance));
+	ck_assert_uint_eq(rig_strikes(INSTANCE_STRIKE_LARGE_RESULT), 2 * INSTANCE_MAX_STRIKES);
+	rig_free();
+}
+END_TEST
+
+START_TEST(a_failure_with_a_result_above_the_limit_stays_the_failure_that_it_was)
+{
+	struct wq_outcome o;
+	rig_start(&probe_plugin, NULL);
+	end_with_large_result(WQ_DONE_FAILED, "exit-status", 3);
+
+	ck_assert_int_eq(instance_reap(rig_instance, &o), 1);
+
+	ck_assert_int_eq(o.how, WQ_DONE_FAILED);
+	ck_assert_int_eq(o.code, 3);
+	ck_assert_str_eq(o.error, "exit-status");
+	ck_assert_str_eq(o.text,
+		"exit-status (its result of 1048577 bytes is above the result-limit of 1048576)");
+	ck_assert_uint_eq(o.result.len, 0);
+	rig_free();
+}
+END_TEST
+
 /* ---- quarantine ------------------------------------------------------------------------------ */
 
 START_TEST(after_five_faults_nothing_new_starts_but_what_runs_may_end)
@@ -551,6 +622,7 @@ int main(void)
 	tcase_add_test(life, an_instance_lives_from_create_to_destroy);
 	tcase_add_test(life, the_state_of_an_instance_is_zeroed_and_aligned);
 	tcase_add_test(life, a_create_that_fails_is_told_with_its_sentence_and_not_destroyed);
+	tcase_add_test(life, create_is_told_how_large_a_result_may_be);
 	tcase_add_test(life, a_start_that_fails_is_followed_by_destroy);
 	tcase_add_test(life, without_a_loop_an_instance_is_made_and_freed_only);
 	tcase_add_test(life, nothing_starts_before_start_and_after_stop);
@@ -574,6 +646,10 @@ int main(void)
 	tcase_add_loop_test(outcomes, a_result_is_one_well_formed_item_or_it_is_replaced, 0,
 		(int)(sizeof results / sizeof *results));
 	tcase_add_test(outcomes, a_result_of_exactly_the_limit_passes);
+	tcase_add_test(outcomes,
+		a_result_above_the_limit_makes_a_success_a_failure_and_stops_no_task_manager);
+	tcase_add_test(
+		outcomes, a_failure_with_a_result_above_the_limit_stays_the_failure_that_it_was);
 
 	TCase *quarantine = group(s, "quarantine");
 	tcase_add_test(quarantine, after_five_faults_nothing_new_starts_but_what_runs_may_end);
