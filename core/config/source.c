@@ -7,7 +7,12 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum {
+	VARIABLE_MAX = 256 /* of the name of one: longer ones are not set */
+};
 
 struct scan {
 	char *p;
@@ -70,17 +75,26 @@ static int block_comment(struct scan *s)
  */
 static int variable(struct scan *s)
 {
+	char name[VARIABLE_MAX];
 	s->p += 2;
+	const char *begin = s->p;
 	bool ok = isalpha((unsigned char)peek(s, 0)) || peek(s, 0) == '_';
 	while (isalnum((unsigned char)peek(s, 0)) || peek(s, 0) == '_')
 		s->p++;
-	if (ok && peek(s, 0) == ':' && peek(s, 1) == '-')
+	snprintf(name, sizeof name, "%.*s", (int)(s->p - begin), begin);
+	bool has_default = peek(s, 0) == ':' && peek(s, 1) == '-';
+	if (ok && has_default)
 		while (s->p < s->end && !strchr("}\n\"", *s->p))
 			s->p++;
 	if (!ok || peek(s, 0) != '}')
 		return refuse(s, s->line,
 			"'${' begins a variable, '${NAME}' or '${NAME:-text}'; "
 			"write '\\${' in double quotes for the text");
+	/* It would be empty, and "${HOEM}/spool" the directory "/spool". */
+	if (!has_default && !getenv(name))
+		return refuse(s, s->line,
+			"the variable '%s' is not set; '${%s:-}' is empty where it is not", name,
+			name);
 	s->p++;
 	return 0;
 }

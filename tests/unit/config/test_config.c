@@ -184,7 +184,7 @@ START_TEST(variables_are_expanded_in_double_quotes_only)
 	setenv("WQ_TEST_DIR", "/from env", 1);
 	unsetenv("WQ_TEST_NONE");
 
-	conf_must_read("spool = \"${WQ_TEST_DIR}/x${WQ_TEST_NONE}\"\n"
+	conf_must_read("spool = \"${WQ_TEST_DIR}/x${WQ_TEST_NONE:-}\"\n"
 		       "plugin-path = '${WQ_TEST_DIR}'\n"
 		       "task-manager a { plugin = \"${WQ_TEST_NONE:-null}\"\n"
 		       "options { a = ${WQ_TEST_DIR} b = \"\\${WQ_TEST_DIR}\" c = \"$x}\" } }\n",

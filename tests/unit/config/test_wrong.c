@@ -190,6 +190,9 @@ static const struct wrong {
 		{ "wq.conf:1: a text with a variable in it must stand in double quotes" } },
 	{ "spool = /x${HOME}\n" GOOD,
 		{ "wq.conf:1: a text with a variable in it must stand in double quotes" } },
+	{ "spool = \"${WQ_TEST_UNSET}/s\"\n" GOOD,
+		{ "wq.conf:1: the variable 'WQ_TEST_UNSET' is not set; '${WQ_TEST_UNSET:-}' is "
+		  "empty where it is not" } },
 	{ "spool = \"${HOME\"\n" GOOD, { "wq.conf:1: '${' begins a variable, '${NAME}' or "
 					 "'${NAME:-text}'; write '\\${' in "
 					 "double quotes for the text" } },
