@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/err.h"
+#include "base/time.h"
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/exit.h"
 #include "cli/interrupt.h"
+#include "cli/kept.h"
 #include "cli/outcome.h"
+#include "cli/served.h"
 #include "cli/server_start.h"
 #include "cli/stream.h"
 
@@ -13,9 +16,14 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* One that has not ended by then may wait for something that does not come. */
+#define FIRST_LOOK_NS (1 * NS_PER_S)
 
 enum {
 	KEY_JSON = 512
@@ -32,6 +40,10 @@ struct run {
 	const struct input *in;
 	char id[WQ_ID_SIZE];
 	bool aborted; /* we have asked for it */
+	struct served_watch served;
+	bool starts_next;    /* the server drains that we found: after it another is started */
+	const char *outer;   /* the task manager that runs us, if ours may be that too; or NULL */
+	uint64_t n_shown[3]; /* bytes of WQ_STDOUT and WQ_STDERR that were shown */
 };
 
 static const struct argp_option options[] = {
@@ -78,33 +90,86 @@ static const struct argp argp = {
 	.children = children,
 };
 
-/* ---- ends that leave it ----------------------------------------------------------------------- */
+/* ---- while it waits --------------------------------------------------------------------------- */
+
+static bool has_ended(const struct run *r)
+{
+	int state = wq_state(r->cli->client, r->id, NULL);
+	return state == WQ_STATE_COMPLETE || state == WQ_STATE_GONE;
+}
 
 /* Nobody reads any more, or it cannot be written: the request goes on, and wq ends. */
 static int leave(const struct run *r, int32_t which, int rc)
 {
 	const char *name = which == WQ_STDOUT ? "standard output" : "standard error";
+	char why[96];
 	if (rc == -EPIPE)
-		cli_say("%s is closed; %s goes on: 'wq log -f %s', 'wq wait %s' or 'wq abort %s'",
-			name, r->id, r->id, r->id, r->id);
+		snprintf(why, sizeof why, "%s is closed", name);
 	else
-		cli_say("cannot write to %s: %s; %s goes on: 'wq log -f %s', 'wq wait %s' or 'wq "
-			"abort %s'",
-			name, strerror(-rc), r->id, r->id, r->id, r->id);
+		snprintf(why, sizeof why, "cannot write to %s: %s", name, strerror(-rc));
+	if (has_ended(r))
+		cli_say("%s; %s has ended: 'wq log %s' and 'wq wait %s' tell more", why, r->id,
+			r->id, r->id);
+	else
+		cli_say("%s; %s goes on: 'wq log -f %s', 'wq wait %s' or 'wq abort %s'", why, r->id,
+			r->id, r->id, r->id);
 	return rc == -EPIPE ? EXIT_SIGNAL + SIGPIPE : EXIT_WQ;
 }
 
-static void abort_if_asked(struct run *r)
+/* An abort takes a result away, so who has one keeps it. */
+static void abort_if_asked(void *arg)
 {
+	struct run *r = arg;
 	struct wq_err err = { 0 };
 	if (!interrupt_asked())
 		return;
+	if (has_ended(r)) {
+		interrupt_tells(INTERRUPT_ENDED);
+		cli_say("%s has ended, and is not aborted; Ctrl-C again to leave it", r->id);
+		return;
+	}
 	if (wq_abort(r->cli->client, r->id, &err) < 0) {
 		cli_say("cannot abort %s: %s; Ctrl-C again to leave it", r->id, err.text);
 		return;
 	}
 	r->aborted = true;
+	interrupt_tells(INTERRUPT_ABORTED);
 	cli_say("aborting; Ctrl-C again to leave it");
+}
+
+/* By a client of its own: what is followed keeps ours. */
+static void start_next(struct run *r)
+{
+	struct cli other = { .given = r->cli->given };
+	r->starts_next = false;
+	if (server_start_open(&other, &r->served.is) != 0)
+		served_say(r->cli, SERVED_NO);
+	cli_close(&other);
+}
+
+/* Where a task of a task manager waits for another one of it, there must be room for both. */
+static void warn_if_nested(struct run *r)
+{
+	int state = r->outer ? wq_state(r->cli->client, r->id, NULL) : WQ_STATE_GONE;
+	if (state == WQ_STATE_REQUESTED || state == WQ_STATE_PENDING)
+		cli_say("%s waits to start, and 'wq run' is itself part of a task of task manager "
+			"'%s' here: where that has no room for both (max-running), neither ends",
+			r->id, r->outer);
+	r->outer = NULL;
+}
+
+/* Nothing has come for a while. */
+static void look_around(struct run *r)
+{
+	if (served_time_left(&r->served) > 0)
+		return;
+	warn_if_nested(r);
+	if (!served_look(&r->served))
+		return;
+	if (r->served.is == SERVED_NO && r->starts_next)
+		start_next(r);
+	else
+		served_say(r->cli, r->served.is);
 }
 
 /* ---- to its end ------------------------------------------------------------------------------- */
@@ -117,17 +182,21 @@ static int follow(struct run *r, wq_output *output)
 		struct wq_err err = { 0 };
 		int32_t which = 0;
 		abort_if_asked(r);
-		int64_t n = wq_output_read(output, WQ_FOREVER, &which, bytes, sizeof bytes, &err);
-		if (n == -EINTR)
+		int64_t n = wq_output_read(
+			output, served_time_left(&r->served), &which, bytes, sizeof bytes, &err);
+		if (n == -WQ_E_TIMEOUT)
+			look_around(r);
+		if (n == -WQ_E_TIMEOUT || n == -EINTR)
 			continue;
 		if (n < 0)
 			cli_say("%s; what it writes is not shown any more", err.text);
 		if (n <= 0)
 			return 0;
-		int rc = stream_write(
-			which == WQ_STDOUT ? STDOUT_FILENO : STDERR_FILENO, bytes, (size_t)n);
+		int rc = stream_write(which == WQ_STDOUT ? STDOUT_FILENO : STDERR_FILENO, bytes,
+			(size_t)n, abort_if_asked, r);
 		if (rc < 0)
 			return leave(r, which, rc);
+		r->n_shown[which] += (uint64_t)n;
 	}
 }
 
@@ -153,27 +222,74 @@ static bool is_plain(const struct wq_result_info *info)
 	       info->code != 0;
 }
 
-static int report(const struct run *r, const wq_result *result)
+/* Did all that it wrote come out here?  What did not is told. */
+static bool is_all_shown(const struct run *r, const struct wq_result_info *info)
+{
+	bool ret = true;
+	for (int32_t which = WQ_STDOUT; which <= WQ_STDERR; which++) {
+		struct kept k;
+		kept_read(info, which, &k);
+		if (kept_say_cut(info, &k))
+			ret = false;
+		if (r->n_shown[which] >= k.kept || k.bytes == 0)
+			continue;
+		ret = false;
+		cli_say("%s: %" PRIu64 " of %" PRIu64 " bytes of its %s were shown, and the rest "
+			"could not be read: keep-work of task manager '%s' may have removed it "
+			"(wq.conf(5))",
+			info->id, r->n_shown[which], k.kept, k.name, info->task_manager);
+	}
+	return ret;
+}
+
+static int print_json(const struct wq_result_info *info)
+{
+	struct wq_err err = { 0 };
+	/* Who reads it slowly is not kept from ending this. */
+	interrupt_tells(INTERRUPT_ENDED);
+	interrupt_ends();
+	if (outcome_print(info, OUTCOME_JSON, &err) < 0) {
+		cli_say("%s: %s; its result stays", info->id, err.text);
+		return EXIT_WQ;
+	}
+	return cli_flush();
+}
+
+/* `collect`: it stands in 4. */
+static int report(const struct run *r, const wq_result *result, bool collect)
 {
 	struct wq_result_info info = { .struct_size = sizeof info };
 	struct wq_err err = { 0 };
 	wq_result_info(result, &info);
-	if (r->in->json) {
-		if (outcome_print(&info, OUTCOME_JSON, &err) < 0) {
-			cli_say("%s: %s; its result stays", info.id, err.text);
-			return EXIT_WQ;
-		}
-		if (cli_flush() != 0)
-			return EXIT_WQ;
-	}
+	if (r->in->json && print_json(&info) != 0)
+		return EXIT_WQ;
 	if (!is_plain(&info))
 		outcome_say(&info);
-	int rc = wq_collect(r->cli->client, info.id, &err);
+	bool all = is_all_shown(r, &info);
+	int rc = collect ? wq_collect(r->cli->client, info.id, &err) : 0;
 	if (rc < 0 && rc != -WQ_E_GONE) {
 		cli_say("%s", err.text);
 		return EXIT_WQ;
 	}
-	return exit_of_result(&info);
+	int status = exit_of_result(&info);
+	return status == 0 && !all ? EXIT_WQ : status;
+}
+
+/* Somebody else may have taken it away, who wanted to know it too: then the history has it. */
+static int take_failure(const struct run *r, int rc, const struct wq_err *err)
+{
+	wq_result *result = NULL;
+	if (rc == -WQ_E_GONE && wq_read_finished(r->cli->client, r->id, &result, NULL) == 0) {
+		int status = report(r, result, false);
+		wq_result_free(result);
+		return status;
+	}
+	if (rc == -WQ_E_GONE && r->aborted) {
+		cli_say("%s: aborted", r->id);
+		return EXIT_SIGNAL + SIGINT;
+	}
+	cli_say("%s", err->text);
+	return exit_of_code(rc);
 }
 
 static int take_result(struct run *r)
@@ -181,19 +297,18 @@ static int take_result(struct run *r)
 	struct wq_err err = { 0 };
 	wq_result *result = NULL;
 	int rc;
-	do {
+	for (;;) {
 		abort_if_asked(r);
-		rc = wq_wait(r->cli->client, r->id, WQ_FOREVER, WQ_WAIT_KEEP, &result, &err);
-	} while (rc == -EINTR);
-	if (rc == -WQ_E_GONE && r->aborted) {
-		cli_say("%s: aborted", r->id);
-		return EXIT_SIGNAL + SIGINT;
+		rc = wq_wait(r->cli->client, r->id, served_time_left(&r->served),
+			WQ_WAIT_KEEP | WQ_WAIT_NO_ABORT, &result, &err);
+		if (rc == -WQ_E_TIMEOUT)
+			look_around(r);
+		else if (rc != -EINTR)
+			break;
 	}
-	if (rc < 0) {
-		cli_say("%s", err.text);
-		return exit_of_code(rc);
-	}
-	int status = report(r, result);
+	if (rc < 0)
+		return take_failure(r, rc, &err);
+	int status = report(r, result, true);
 	wq_result_free(result);
 	return status;
 }
@@ -240,13 +355,37 @@ static int run(struct run *r, const struct wq_cbor_out *payload)
 	return status;
 }
 
+/*
+ * Does a task run us in this spool, whose task manager our request may be for, too?  Then its name.
+ * Where neither names one both are for the default; where only the other one does, nobody knows.
+ */
+static const char *find_outer(const struct run *r)
+{
+	const char *outer = getenv("WQ_TASK_MANAGER"), *id = getenv("WQ_ID");
+	const char *ours = r->in->request.task_manager;
+	if (!outer || !id || (ours && strcmp(ours, outer) != 0))
+		return NULL;
+	return wq_state(r->cli->client, id, NULL) == WQ_STATE_RUNNING ? outer : NULL;
+}
+
+static int open_and_run(struct run *r, const struct wq_cbor_out *payload)
+{
+	enum served is;
+	int status = server_start_open(r->cli, &is);
+	if (status)
+		return status;
+	served_watch_init(&r->served, r->cli, is, FIRST_LOOK_NS);
+	r->starts_next = is == SERVED_DRAINING;
+	r->outer = find_outer(r);
+	return run(r, payload);
+}
+
 int cmd_run(struct cli *cli, int argc, char **argv)
 {
 	struct input in = { .request = { .struct_size = sizeof in.request } };
 	struct run r = { .cli = cli, .in = &in };
 	struct wq_cbor_out payload;
 	struct wq_err err = { 0 };
-	bool serves;
 	int status = cli_parse_in_order(&argp, argc, argv, &in);
 	if (status)
 		return status;
@@ -257,14 +396,7 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 		status = EXIT_WQ;
 	}
 	if (status == 0)
-		status = server_start_open(cli, &serves);
-	if (status == 0) {
-		if (!serves)
-			cli_say("no server is running on '%s'; waiting for one ('wq status' tells "
-				"more)",
-				cli->spool);
-		status = run(&r, &payload);
-	}
+		status = open_and_run(&r, &payload);
 	wq_cbor_out_free(&payload);
 	return status;
 }

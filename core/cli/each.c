@@ -4,12 +4,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "cli/cli.h"
+#include "cli/command.h"
 #include "cli/exit.h"
+#include "cli/interrupt.h"
 #include "cli/waiting.h"
 
 #include <wq/cbor.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +29,13 @@ struct run {
 	const struct each *each;
 	bool keep_ids, json;
 	struct buf line;   /* with a NUL */
-	struct buf quoted; /* the same as a word for a shell; empty: as it is */
+	struct buf quoted; /* the same as a word for a shell, where it is one */
 	size_t line_no;
 	struct buf *filled; /* one a word, then the key and the label */
 	char **words;       /* that point into them */
 	size_t n_words;
-	struct buf ids; /* WQ_ID_SIZE bytes each */
-	size_t n_ids;
+	struct buf ids;        /* WQ_ID_SIZE bytes each */
+	volatile size_t n_ids; /* whoever interrupts is told it */
 };
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -65,27 +68,12 @@ static int next_line(struct run *r, struct wq_err *err)
 	}
 }
 
-/* Signs that mean nothing to a shell, wherever they stand in a word. */
-static bool is_plain(const char *text)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				    "0123456789_./,:@%+-";
-	return text[strspn(text, plain)] == '\0';
-}
-
-/* In single quotes, where nothing but such a quote is special, and that is put outside of them. */
+/* It may be all of the shell's line, and so its first word. */
 static int quote(struct run *r)
 {
-	static const char outside[] = "'\\''";
-	const char *text = (const char *)r->line.data;
 	buf_clear(&r->quoted);
-	if (!r->each->quote || is_plain(text))
-		return 0;
-	int rc = buf_add(&r->quoted, "'", 1);
-	for (; rc == 0 && *text; text++)
-		rc = *text == '\'' ? buf_add(&r->quoted, outside, sizeof outside - 1)
-				   : buf_add(&r->quoted, text, 1);
-	return rc == 0 ? buf_add(&r->quoted, "'", sizeof "'") : rc;
+	int rc = command_add_quoted(&r->quoted, (const char *)r->line.data, true);
+	return rc == 0 ? buf_add(&r->quoted, "", 1) : rc;
 }
 
 /* `template` with the line in each place; what `to` held is lost. */
@@ -133,8 +121,8 @@ static int enqueue(struct run *r, char ret_id[WQ_ID_SIZE], struct wq_err *err)
 	struct wq_request request = each->request;
 	struct wq_cbor_out payload;
 	char label[EACH_LABEL_SIZE];
-	int rc = quote(r) < 0 ? err_set(err, -ENOMEM, "no memory for its words") : 0;
-	const struct buf *line = r->quoted.len ? &r->quoted : &r->line;
+	int rc = each->quote && quote(r) < 0 ? err_set(err, -ENOMEM, "no memory for its words") : 0;
+	const struct buf *line = each->quote ? &r->quoted : &r->line;
 	for (size_t i = 0; rc == 0 && i < r->n_words; i++) {
 		rc = fill(line, i < each->n ? each->words[i] : PLACE, &r->filled[i], err);
 		r->words[i] = (char *)r->filled[i].data;
@@ -172,15 +160,29 @@ static int tell(struct run *r, const char *id, struct wq_err *err)
 	return err_set(err, errno ? -errno : -EIO, "the id %s cannot be written", id);
 }
 
+/* An interruption counts all that are there, so it comes before one or after it. */
+static int enqueue_and_tell(struct run *r, struct wq_err *err)
+{
+	sigset_t interrupts, before;
+	char id[WQ_ID_SIZE];
+	sigemptyset(&interrupts);
+	sigaddset(&interrupts, SIGINT);
+	if (r->keep_ids)
+		sigprocmask(SIG_BLOCK, &interrupts, &before);
+	int rc = enqueue(r, id, err);
+	if (rc == 0)
+		rc = tell(r, id, err);
+	if (r->keep_ids)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
 static int enqueue_all(struct run *r)
 {
 	struct wq_err err = { 0 };
-	char id[WQ_ID_SIZE];
 	int rc;
 	while ((rc = next_line(r, &err)) > 0) {
-		rc = enqueue(r, id, &err);
-		if (rc == 0)
-			rc = tell(r, id, &err);
+		rc = enqueue_and_tell(r, &err);
 		if (rc < 0)
 			break;
 	}
@@ -211,6 +213,7 @@ static int wait_for(struct run *r, const struct waiting *how)
 int each_run(struct cli *cli, const struct each *each, const struct waiting *how, bool json)
 {
 	struct run r = { .cli = cli, .each = each, .keep_ids = how != NULL, .json = json };
+	struct interrupt what = { .counted = &r.n_ids };
 	bool place = has_place(each);
 	if (!place && !each->append) {
 		cli_say("--each: no word has {}, where the line is to stand");
@@ -221,6 +224,8 @@ int each_run(struct cli *cli, const struct each *each, const struct waiting *how
 	r.filled = calloc(n_filled, sizeof *r.filled);
 	r.words = calloc(r.n_words + 1, sizeof *r.words);
 	int status = EXIT_WQ;
+	if (how) /* nobody else knows their ids */
+		interrupt_begin(&what);
 	if (r.filled && r.words)
 		status = enqueue_all(&r);
 	else
@@ -229,6 +234,7 @@ int each_run(struct cli *cli, const struct each *each, const struct waiting *how
 		int waited = wait_for(&r, how);
 		status = status ? status : waited;
 	}
+	interrupt_end();
 	for (size_t i = 0; r.filled && i < n_filled; i++)
 		buf_fini(&r.filled[i]);
 	free(r.filled);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,7 +33,11 @@ enum {
 /* A server that somebody else has just started has taken the lock, and answers soon. */
 #define OTHER_NS   (1 * NS_PER_S)
 #define ASK_MIN_NS (5 * NS_PER_MS)
+#define ASK_MAX_NS (1 * NS_PER_S)
 #define LIMIT_NS   (SERVER_START_LIMIT_S * NS_PER_S)
+
+/* How wq-server says that it found the lock held. */
+#define LOCKED_WORDS "another wq-server "
 
 /* ---- the log --------------------------------------------------------------------------------- */
 
@@ -84,18 +89,22 @@ static const char *without_level(const char *line)
 										    : line;
 }
 
-static void show_tail(int log_fd, off_t from)
+/* The end of what stands behind `from`; "" where nothing does. */
+static void read_tail(int log_fd, off_t from, char ret[SERVER_START_TAIL + 1])
 {
-	char text[SERVER_START_TAIL + 1];
 	off_t end = lseek(log_fd, 0, SEEK_END);
 	if (end - from > SERVER_START_TAIL)
 		from = end - SERVER_START_TAIL;
-	ssize_t n = fdio_pread(log_fd, text, SERVER_START_TAIL, from);
+	ssize_t n = fdio_pread(log_fd, ret, SERVER_START_TAIL, from);
+	ret[n > 0 ? n : 0] = '\0';
+}
+
+static void show_tail(int log_fd, off_t from)
+{
+	char text[SERVER_START_TAIL + 1];
 	char *lines[SERVER_START_LINES] = { NULL };
 	size_t n_lines = 0;
-	if (n <= 0)
-		return;
-	text[n] = '\0';
+	read_tail(log_fd, from, text);
 	for (char *rest = text, *line; (line = strsep(&rest, "\n"));)
 		if (*line)
 			lines[n_lines++ % SERVER_START_LINES] = line;
@@ -136,19 +145,77 @@ static int set_attributes(posix_spawnattr_t *attributes)
 	return rc ? rc : posix_spawnattr_setsigdefault(attributes, &all);
 }
 
+/*
+ * What a caller has set for itself alone would hold for all tasks from now on.  What may be undone
+ * is: a soft limit goes up to the hard one, of those that are usually lower to what is usual.
+ */
+static const struct {
+	int resource;
+	rlim_t usual;
+} limits[] = {
+	{ RLIMIT_CPU, RLIM_INFINITY },
+	{ RLIMIT_FSIZE, RLIM_INFINITY },
+	{ RLIMIT_DATA, RLIM_INFINITY },
+	{ RLIMIT_RSS, RLIM_INFINITY },
+	{ RLIMIT_AS, RLIM_INFINITY },
+	{ RLIMIT_NPROC, RLIM_INFINITY },
+	{ RLIMIT_NOFILE, 1024 },
+	{ RLIMIT_STACK, 8 * 1024 * 1024 },
+};
+
+enum {
+	N_LIMITS = sizeof limits / sizeof *limits
+};
+
+struct surroundings {
+	struct rlimit limits[N_LIMITS];
+	int niceness;
+};
+
+/* Ours, for as long as the server is made from us. */
+static void leave_surroundings(struct surroundings *ret)
+{
+	for (size_t i = 0; i < N_LIMITS; i++) {
+		struct rlimit *was = &ret->limits[i];
+		if (getrlimit(limits[i].resource, was) < 0) {
+			*was = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+			continue;
+		}
+		struct rlimit to = *was;
+		rlim_t usual = limits[i].usual < to.rlim_max ? limits[i].usual : to.rlim_max;
+		to.rlim_cur = to.rlim_cur < usual ? usual : to.rlim_cur;
+		(void)setrlimit(limits[i].resource, &to); /* else it stays as it is */
+	}
+	ret->niceness = getpriority(PRIO_PROCESS, 0);
+	if (ret->niceness > 0)
+		(void)setpriority(PRIO_PROCESS, 0, 0); /* few may */
+}
+
+static void restore_surroundings(const struct surroundings *was)
+{
+	for (size_t i = 0; i < N_LIMITS; i++)
+		(void)setrlimit(limits[i].resource, &was->limits[i]);
+	if (was->niceness > 0)
+		(void)setpriority(PRIO_PROCESS, 0, was->niceness);
+}
+
 static int spawn_with(
 	posix_spawn_file_actions_t *actions, const char *program, char **env, pid_t *ret_pid)
 {
 	char name[] = "wq-server", option[32];
 	char *argv[] = { name, option, NULL };
 	posix_spawnattr_t attributes;
+	struct surroundings ours;
 	snprintf(option, sizeof option, "--ready-fd=%d", READY_FD);
 	int rc = posix_spawnattr_init(&attributes);
 	if (rc)
 		return rc;
 	rc = set_attributes(&attributes);
-	if (!rc)
+	if (!rc) {
+		leave_surroundings(&ours);
 		rc = posix_spawnp(ret_pid, program, actions, &attributes, argv, env);
+		restore_surroundings(&ours);
+	}
 	posix_spawnattr_destroy(&attributes);
 	return rc;
 }
@@ -221,20 +288,6 @@ int server_start_run(const char *program, int log_fd, struct server_start *ret, 
 
 /* ---- is there one? ---------------------------------------------------------------------------- */
 
-enum serves {
-	SERVES_NO,
-	SERVES_YES, /* or it may: it could not be asked */
-};
-
-static enum serves ask(struct cli *cli)
-{
-	void *answer = NULL;
-	size_t len;
-	int rc = wq_ask(cli->client, "status", &answer, &len, NULL);
-	free(answer);
-	return rc == -WQ_E_GONE ? SERVES_NO : SERVES_YES;
-}
-
 /* Open it anew: what a server has made since is seen then. */
 static int reopen(struct cli *cli, struct wq_err *err)
 {
@@ -243,30 +296,37 @@ static int reopen(struct cli *cli, struct wq_err *err)
 	return wq_open(&cli->client, cli->spool, err);
 }
 
-static bool is_served(struct cli *cli)
+static bool is_none(enum served is)
 {
-	return reopen(cli, NULL) == 0 && ask(cli) == SERVES_YES;
+	return is == SERVED_NO || is == SERVED_NOT_ASKED;
 }
 
-/* wq-server(8): 2 is a wrong configuration, 1 all else that it cannot start with. */
-static bool may_be_locked(int status)
+/* SERVED_NOT_ASKED: there is no spool yet. */
+static enum served ask_anew(struct cli *cli)
 {
-	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE;
+	return reopen(cli, NULL) == 0 ? served_ask(cli) : SERVED_NOT_ASKED;
+}
+
+/* Sleep, longer each time but not beyond the deadline; interrupted: shorter. */
+static void pause_until(int64_t *pause_ns, int64_t deadline_ns)
+{
+	int64_t left = deadline_ns - time_mono_ns();
+	int64_t now = *pause_ns < left ? *pause_ns : left;
+	if (now > 0)
+		(void)poll(NULL, 0, (int)(now / NS_PER_MS) + 1);
+	*pause_ns = 2 * *pause_ns < ASK_MAX_NS ? 2 * *pause_ns : ASK_MAX_NS;
 }
 
 /* One that found the spool locked has ended; the one that has the lock answers before long. */
 static bool other_answers(struct cli *cli)
 {
-	int64_t deadline = time_after(time_mono_ns(), OTHER_NS);
-	for (int64_t pause = ASK_MIN_NS;; pause *= 2) {
-		if (is_served(cli))
-			return true;
-		int64_t left = deadline - time_mono_ns();
-		if (left <= 0)
+	int64_t pause = ASK_MIN_NS, deadline = time_after(time_mono_ns(), OTHER_NS);
+	while (is_none(ask_anew(cli))) {
+		if (time_mono_ns() >= deadline)
 			return false;
-		pause = pause < left ? pause : left;
-		(void)poll(NULL, 0, (int)(pause / NS_PER_MS) + 1); /* interrupted: sooner */
+		pause_until(&pause, deadline);
 	}
+	return true;
 }
 
 static bool is_same_spool(const char *a, const char *b)
@@ -301,33 +361,75 @@ static void say_failed(const struct server_start *s, const char *log, int log_fd
 	show_tail(log_fd, from);
 }
 
-/* The log's lock is held: of two who start a server the second one waits for the first. */
+/* wq-server(8): 2 is a wrong configuration, 1 all else that it cannot start with. */
+static bool was_locked(const struct server_start *s, int log_fd, off_t from)
+{
+	char text[SERVER_START_TAIL + 1];
+	if (!WIFEXITED(s->status) || WEXITSTATUS(s->status) != EXIT_FAILURE)
+		return false;
+	read_tail(log_fd, from, text);
+	return strstr(text, LOCKED_WORDS) != NULL;
+}
+
+/* One that makes its spool slowly: until it has there is nothing to put a request in.  False: it has
+ * ended before. */
+static bool await_spool(struct cli *cli, struct server_start *s)
+{
+	for (int64_t pause = ASK_MIN_NS; reopen(cli, NULL) < 0;) {
+		if (waitpid(s->pid, &s->status, WNOHANG) == s->pid)
+			return false;
+		pause_until(&pause, TIME_NEVER);
+	}
+	return true;
+}
+
+/* It is ready, or makes itself ready. */
+static int say_started(
+	struct cli *cli, struct server_start *s, const char *log, int log_fd, off_t from)
+{
+	if (s->ready) {
+		cli_say("no server was running; started wq-server (pid %d), log in %s", (int)s->pid,
+			log);
+		return 0;
+	}
+	cli_say("no server was running; started wq-server (pid %d), which is not ready after %d s "
+		"and goes on, log in %s",
+		(int)s->pid, SERVER_START_LIMIT_S, log);
+	if (await_spool(cli, s))
+		return 0;
+	say_failed(s, log, log_fd, from);
+	return EXIT_WQ;
+}
+
+/*
+ * The log's lock is held: of two who start a server the second one waits for the first.  A server
+ * that ends, or is long in starting, has the spool's lock and does not answer: then once more.
+ */
 static int start_locked(struct cli *cli, const char *log, int log_fd)
 {
 	struct server_start s;
 	struct wq_err err = { 0 };
 	char program[PATH_MAX];
-	if (is_served(cli))
+	int64_t deadline = time_after(time_mono_ns(), LIMIT_NS);
+	if (!is_none(ask_anew(cli)))
 		return 0;
-	off_t from = lseek(log_fd, 0, SEEK_END);
-	if (server_start_run(choice_find_server(program), log_fd, &s, &err) < 0) {
-		cli_say("no server was running, and none could be started: %s", err.text);
-		return EXIT_WQ;
-	}
-	if (!s.ready && !s.too_slow) {
-		if (may_be_locked(s.status) && other_answers(cli))
+	choice_find_server(program);
+	for (;;) {
+		off_t from = lseek(log_fd, 0, SEEK_END);
+		if (server_start_run(program, log_fd, &s, &err) < 0) {
+			cli_say("no server was running, and none could be started: %s", err.text);
+			return EXIT_WQ;
+		}
+		if (s.ready || s.too_slow)
+			return say_started(cli, &s, log, log_fd, from);
+		bool locked = was_locked(&s, log_fd, from);
+		if (locked && other_answers(cli))
 			return 0;
-		say_failed(&s, log, log_fd, from);
-		return EXIT_WQ;
+		if (!locked || time_mono_ns() >= deadline) {
+			say_failed(&s, log, log_fd, from);
+			return EXIT_WQ;
+		}
 	}
-	if (s.too_slow)
-		cli_say("no server was running; started wq-server (pid %d), which is not ready "
-			"after %d s and goes on, log in %s",
-			(int)s.pid, SERVER_START_LIMIT_S, log);
-	else
-		cli_say("no server was running; started wq-server (pid %d), log in %s", (int)s.pid,
-			log);
-	return 0;
 }
 
 static int lock(int fd)
@@ -357,22 +459,26 @@ static int start(struct cli *cli)
 	return start_locked(cli, path, log_fd);
 }
 
-int server_start_open(struct cli *cli, bool *ret_serves)
+int server_start_open(struct cli *cli, enum served *ret)
 {
 	struct wq_err err = { 0 };
 	int rc = choice_find(cli->given, &cli->spool, &cli->rule, &err);
 	if (rc == 0)
 		rc = wq_open(&cli->client, cli->spool, &err);
-	*ret_serves = rc == 0 && ask(cli) == SERVES_YES;
+	*ret = rc == 0 ? served_ask(cli) : SERVED_NOT_ASKED;
 	/* Of one that is no spool the server may be making one just now; or it says what is wrong. */
 	bool may_become = (rc == -ENOENT || rc == -WQ_E_NOT_A_SPOOL) && cli->spool;
-	if (!*ret_serves && (rc == 0 || may_become) && is_configured(cli)) {
+	bool starts = (rc == 0 ? *ret == SERVED_NO : may_become) && is_configured(cli);
+	if (starts) {
 		if (start(cli) != 0)
 			return EXIT_WQ;
-		*ret_serves = true;
 		rc = reopen(cli, &err);
+		*ret = rc == 0 ? served_ask(cli) : SERVED_NOT_ASKED;
 	}
 	if (rc < 0)
 		cli_say("%s", err.text);
+	else if (!starts ||
+		 *ret == SERVED_DRAINING) /* one that is long in starting has been named */
+		served_say(cli, *ret);
 	return rc < 0 ? EXIT_WQ : 0;
 }

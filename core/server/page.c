@@ -15,7 +15,9 @@
 
 const char *page_reason(const struct server *s)
 {
-	return s->directory_moved ? "a state directory was moved under the server" : "";
+	if (s->directory_moved)
+		return "a state directory was moved under the server";
+	return s->stopping ? "draining" : "";
 }
 
 void page_update(struct server *s, bool running)
@@ -32,7 +34,9 @@ void page_update(struct server *s, bool running)
 		.pid = running ? getpid() : 0,
 		.started_us = s->started_us,
 	};
-	snprintf(page.reason, sizeof page.reason, "%s", page_reason(s));
+	/* While it drains, too, what is enqueued is well: the next server has it. */
+	if (!page.accepting)
+		snprintf(page.reason, sizeof page.reason, "%s", page_reason(s));
 	snprintf(page.durability, sizeof page.durability, "%s", s->config.durability);
 	snprintf(page.version, sizeof page.version, "%s", WQ_VERSION);
 	struct buf bytes = { 0 };

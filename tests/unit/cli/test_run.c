@@ -2,7 +2,10 @@
 /* wq run and wq log, with a server that is played by hand. */
 #include "cli/cli.h"
 
+#include "base/buf.h"
 #include "cli/exit.h"
+#include "codec/result.h"
+#include "spool/complete.h"
 #include "spool/move.h"
 #include "support/cli/command.h"
 #include "support/client/hand.h"
@@ -39,6 +42,7 @@ static void setup(void)
 	hand_open(&hand);
 	setenv("PATH", "/usr/bin:/bin", 1);
 	unsetenv("WQ_SPOOL");
+	unsetenv("WQ_TASK_MANAGER");
 }
 
 static void teardown(void)
@@ -100,6 +104,45 @@ static void write_and_complete(void)
 	put("stderr", "err 1\n");
 	put("stdout", "out 2\n");
 	hand_complete(&hand, id, 0x05);
+}
+
+/* More than a pipe holds and wq takes at a time: nothing is over before somebody reads. */
+enum {
+	MUCH = 300 * 1000
+};
+
+static void put_much(const char *name)
+{
+	static char much[MUCH + 1];
+	memset(much, 'x', MUCH);
+	put(name, much);
+}
+
+/* A result that is ok, with a report of so many bytes. */
+static void complete_with(uint64_t bytes, uint64_t kept)
+{
+	struct wq_cbor_out report;
+	struct buf file = { 0 };
+	wq_cbor_out_init(&report);
+	wq_cbor_put_map(&report, 1);
+	wq_cbor_put_text(&report, "stdout");
+	wq_cbor_put_map(&report, 3);
+	wq_cbor_put_text(&report, "bytes");
+	wq_cbor_put_uint(&report, bytes);
+	wq_cbor_put_text(&report, "truncated");
+	wq_cbor_put_bool(&report, kept < bytes);
+	wq_cbor_put_text(&report, "kept");
+	wq_cbor_put_uint(&report, kept);
+	struct result result = { .status = RESULT_OK,
+		.attempt = 1,
+		.task_manager = "build",
+		.payload = { .ptr = report.buf, .len = report.len } };
+	snprintf(result.id, sizeof result.id, "%s", id);
+	ck_assert_int_eq(result_encode(&result, &file), 0);
+	ck_assert_int_eq(
+		complete_publish(&hand.spool, hand_id(id), file.data, file.len, NULL, 0, NULL), 0);
+	buf_fini(&file);
+	wq_cbor_out_free(&report);
 }
 
 /* ---- the command ------------------------------------------------------------------------------- */
@@ -410,6 +453,187 @@ START_TEST(who_reads_no_more_leaves_it_and_it_goes_on)
 }
 END_TEST
 
+/* It writes, and the first byte of MUCH has been read. */
+static void run_until_held_up(void)
+{
+	char byte;
+	START_AND_TAKE(&process, cmd_run, "run", "sleep");
+	begin();
+	put_much("stdout");
+	ck_assert_int_eq(read(process.out, &byte, 1), 1);
+}
+
+START_TEST(an_interrupt_aborts_also_while_nobody_reads)
+{
+	run_until_held_up();
+	watch_for("5-aborting");
+	ck_assert_int_eq(kill(process.pid, SIGINT), 0);
+	take_id();
+	await_text(process.err, "aborting; Ctrl-C again to leave it");
+	ck_assert_int_eq(kill(process.pid, SIGINT), 0);
+	await_text(process.err, "is being aborted");
+	ck_assert_int_eq(end_of(&process), -SIGINT);
+}
+END_TEST
+
+START_TEST(an_interrupt_spares_a_result_that_is_there)
+{
+	run_until_held_up();
+	hand_complete(&hand, id, 0x05);
+	ck_assert_int_eq(kill(process.pid, SIGINT), 0);
+	await_text(process.err, "has ended, and is not aborted");
+	ck_assert(!hand_has(&hand, SPOOL_ABORTING, id));
+	size_t n = 1;
+	char some[4096];
+	for (ssize_t got; (got = read(process.out, some, sizeof some)) > 0;)
+		n += (size_t)got;
+	ck_assert_uint_eq(n, MUCH);
+	ck_assert_int_eq(end_of(&process), 7);
+	ck_assert(!hand_has(&hand, SPOOL_COMPLETE, id));
+}
+END_TEST
+
+START_TEST(the_second_interrupt_says_that_it_has_ended)
+{
+	char want[128];
+	run_until_held_up();
+	hand_complete(&hand, id, 0x05);
+	ck_assert_int_eq(kill(process.pid, SIGINT), 0);
+	await_text(process.err, "has ended");
+	ck_assert_int_eq(kill(process.pid, SIGINT), 0);
+	snprintf(want, sizeof want, "interrupted; %s has ended: 'wq log %s'", id, id);
+	await_text(process.err, want);
+	ck_assert_int_eq(end_of(&process), -SIGINT);
+	ck_assert(hand_has(&hand, SPOOL_COMPLETE, id));
+}
+END_TEST
+
+START_TEST(who_reads_no_more_is_told_that_it_has_ended)
+{
+	run_until_held_up();
+	hand_complete(&hand, id, 0x05);
+	close(process.out);
+	process.out = -1;
+	await_text(process.err, "has ended: 'wq log");
+	ck_assert_int_eq(end_of(&process), 128 + SIGPIPE);
+	ck_assert_ptr_null(strstr(said.err, "goes on"));
+}
+END_TEST
+
+/* ---- all of it? -------------------------------------------------------------------------------- */
+
+static void collect_by_somebody_else(void)
+{
+	wq_client *client;
+	ck_assert_int_eq(wq_open(&client, hand.path, NULL), 0);
+	ck_assert_int_eq(wq_collect(client, id, NULL), 0);
+	wq_close(client);
+}
+
+START_TEST(a_result_that_somebody_else_takes_away_is_told_from_the_history)
+{
+	START_AND_TAKE(&process, cmd_run, "run", "make");
+	begin();
+	put("stdout", "at work\n");
+	await_text(process.out, "at work\n");
+	ck_assert_int_eq(kill(process.pid, SIGSTOP), 0);
+	hand_complete(&hand, id, 0x05);
+	collect_by_somebody_else();
+	ck_assert_int_eq(kill(process.pid, SIGCONT), 0);
+	ck_assert_int_eq(end_of(&process), 7);
+}
+END_TEST
+
+START_TEST(output_that_was_not_kept_is_told_and_is_no_success)
+{
+	START_AND_TAKE(&process, cmd_run, "run", "seq");
+	begin();
+	put("stdout", "1\n2\n");
+	complete_with(900, 4);
+	ck_assert_int_eq(end_of(&process), 125);
+	ck_assert_str_eq(said.out, "1\n2\n");
+	ck_assert_ptr_nonnull(strstr(said.err,
+		"only the first 4 of 900 bytes of its standard output were kept: output-limit of "
+		"task manager 'build'"));
+	COMMAND(&said, hand.path, cmd_log, "log", id);
+	ck_assert_int_eq(said.status, 0);
+	ck_assert_ptr_nonnull(strstr(said.err, "only the first 4 of 900 bytes"));
+	COMMAND(&said, hand.path, cmd_log, "log", "--stderr", id);
+	ck_assert_str_eq(said.err, "");
+}
+END_TEST
+
+START_TEST(output_that_was_kept_is_a_success_without_a_word)
+{
+	START_AND_TAKE(&process, cmd_run, "run", "seq");
+	begin();
+	put("stdout", "1\n2\n");
+	complete_with(4, 4);
+	ck_assert_int_eq(end_of(&process), 0);
+	ck_assert_ptr_null(strstr(said.err, "bytes"));
+	COMMAND(&said, hand.path, cmd_log, "log", id);
+	ck_assert_str_eq(said.err, "");
+}
+END_TEST
+
+START_TEST(output_that_was_removed_before_it_was_read_is_told)
+{
+	START_AND_TAKE(&process, cmd_run, "run", "seq");
+	hand_accept(&hand, id);
+	hand_start(&hand, id);
+	complete_with(4, 4); /* and of work/ there is nothing */
+	ck_assert_int_eq(end_of(&process), 125);
+	ck_assert_ptr_nonnull(
+		strstr(said.err, "0 of 4 bytes of its standard output were shown, and the rest "
+				 "could not be read: keep-work of task manager 'build'"));
+}
+END_TEST
+
+/* ---- who waits --------------------------------------------------------------------------------- */
+
+static void as_a_task(const char *outer)
+{
+	setenv("WQ_ID", outer, 1);
+	setenv("WQ_TASK_MANAGER", "build", 1);
+}
+
+static void run_outer(char ret[WQ_ID_SIZE])
+{
+	COMMAND(&said, hand.path, cmd_enqueue, "enqueue", "a=1");
+	memcpy(ret, said.out, WQ_ID_SIZE - 1);
+	ret[WQ_ID_SIZE - 1] = '\0';
+	hand_accept(&hand, ret);
+	hand_start(&hand, ret);
+}
+
+START_TEST(a_task_that_waits_for_another_one_of_its_task_manager_is_warned)
+{
+	char outer[WQ_ID_SIZE];
+	run_outer(outer);
+	as_a_task(outer);
+	START_AND_TAKE(&process, cmd_run, "run", "-m", "build", "true");
+	await_text(process.err, "itself part of a task of task manager 'build' here");
+	begin();
+	hand_complete(&hand, id, 0x05);
+	ck_assert_int_eq(end_of(&process), 7);
+}
+END_TEST
+
+START_TEST(a_task_that_waits_for_another_task_manager_or_spool_is_not_warned)
+{
+	char outer[WQ_ID_SIZE];
+	run_outer(outer);
+	as_a_task(_i ? outer : NOBODY);
+	START_AND_TAKE(&process, cmd_run, "run", "-m", _i ? "other" : "build", "true");
+	hand_accept(&hand, id);
+	sleep(2); /* longer than it takes to warn */
+	hand_start(&hand, id);
+	hand_complete(&hand, id, 0x05);
+	ck_assert_int_eq(end_of(&process), 7);
+	ck_assert_ptr_null(strstr(said.err, "itself part"));
+}
+END_TEST
+
 /* ---- log --------------------------------------------------------------------------------------- */
 
 static void enqueue(void)
@@ -476,6 +700,35 @@ START_TEST(log_follows_one_that_has_not_begun_to_its_end)
 }
 END_TEST
 
+START_TEST(log_prints_what_was_there_when_it_began)
+{
+	char some[4096];
+	size_t n = 0;
+	enqueue();
+	begin();
+	put_much("stdout");
+	START(&process, cmd_log, "log", id);
+	ck_assert_int_eq(read(process.out, some, 1), 1);
+	for (int i = 0; i < 10; i++)
+		put_much("stdout");
+	for (ssize_t got = 1; got > 0; got = read(process.out, some, sizeof some))
+		n += (size_t)got;
+	ck_assert_uint_eq(n, MUCH);
+	ck_assert_int_eq(end_of(&process), 0);
+}
+END_TEST
+
+START_TEST(log_that_follows_says_that_there_is_no_server)
+{
+	enqueue();
+	START(&process, cmd_log, "log", "-f", id);
+	await_text(process.err, "no server is running");
+	begin();
+	hand_complete(&hand, id, 0x05);
+	ck_assert_int_eq(end_of(&process), 0);
+}
+END_TEST
+
 START_TEST(log_of_what_is_gone_exits_with_121)
 {
 	COMMAND(&said, hand.path, cmd_log, "log", NOBODY);
@@ -510,6 +763,24 @@ static void add_run(Suite *s)
 	suite_add_tcase(s, t);
 }
 
+static void add_end(Suite *s)
+{
+	TCase *t = tcase_create("end");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, an_interrupt_aborts_also_while_nobody_reads);
+	tcase_add_test(t, an_interrupt_spares_a_result_that_is_there);
+	tcase_add_test(t, the_second_interrupt_says_that_it_has_ended);
+	tcase_add_test(t, who_reads_no_more_is_told_that_it_has_ended);
+	tcase_add_test(t, a_result_that_somebody_else_takes_away_is_told_from_the_history);
+	tcase_add_test(t, output_that_was_not_kept_is_told_and_is_no_success);
+	tcase_add_test(t, output_that_was_kept_is_a_success_without_a_word);
+	tcase_add_test(t, output_that_was_removed_before_it_was_read_is_told);
+	tcase_add_test(t, a_task_that_waits_for_another_one_of_its_task_manager_is_warned);
+	tcase_add_loop_test(
+		t, a_task_that_waits_for_another_task_manager_or_spool_is_not_warned, 0, 2);
+	suite_add_tcase(s, t);
+}
+
 static void add_log(Suite *s)
 {
 	TCase *t = tcase_create("log");
@@ -518,6 +789,8 @@ static void add_log(Suite *s)
 	tcase_add_test(t, log_can_print_one_of_the_two);
 	tcase_add_test(t, log_of_one_that_is_complete_or_collected_is_the_same);
 	tcase_add_test(t, log_follows_one_that_has_not_begun_to_its_end);
+	tcase_add_test(t, log_prints_what_was_there_when_it_began);
+	tcase_add_test(t, log_that_follows_says_that_there_is_no_server);
 	tcase_add_test(t, log_of_what_is_gone_exits_with_121);
 	suite_add_tcase(s, t);
 }
@@ -526,6 +799,7 @@ int main(void)
 {
 	Suite *s = suite_create("cli/run");
 	add_run(s);
+	add_end(s);
 	add_log(s);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
