@@ -10,8 +10,10 @@
 #include "base/quantity.h"
 #include "base/time.h"
 #include "control/control.h"
+#include "shepherd/pidfd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +22,11 @@
 #include <unistd.h>
 
 enum {
-	LAST_WORDS_MS = 2000 /* for tasks that were told to end at the drain limit */
+	LAST_WORDS_MS = 2000, /* for tasks that were told to end at the drain limit */
+	LOCK_WAIT_MS = 1000   /* for the end of one that has the lock */
 };
 
-/* ---- what the loop calls; the pass that follows does the work -----------------------------------
- */
+/* ---- what the loop calls; the pass that follows does the work -------------------------------- */
 
 static void on_spool_changed(void *arg, uint32_t events)
 {
@@ -175,9 +177,22 @@ static int open_sched(struct server *s, struct wq_err *err)
 	return s->sched ? 0 : err_set(err, -ENOMEM, "cannot make the scheduler");
 }
 
-static int open_spool(struct server *s, struct wq_err *err)
+/* One that was killed has the lock until the kernel has taken it apart. */
+static int open_locked(struct server *s, struct wq_err *err)
 {
 	int rc = spool_open_server(&s->spool, s->config.spool, &spool_io_real, err);
+	if (rc != -WQ_E_LOCKED || s->spool.lock_holder <= 0)
+		return rc;
+	auto_close int holder = pidfd_of(s->spool.lock_holder);
+	if (holder < 0 ||
+		poll(&(struct pollfd){ .fd = holder, .events = POLLIN }, 1, LOCK_WAIT_MS) <= 0)
+		return rc;
+	return spool_open_server(&s->spool, s->config.spool, &spool_io_real, err);
+}
+
+static int open_spool(struct server *s, struct wq_err *err)
+{
+	int rc = open_locked(s, err);
 	if (rc < 0)
 		return rc;
 	if (strcmp(s->config.on_start, "wipe") == 0) {
@@ -232,8 +247,7 @@ static int open_all(struct server *s, struct wq_err *err)
 	return rc;
 }
 
-/* ---- serve and close ----------------------------------------------------------------------------
- */
+/* ---- serve and close ------------------------------------------------------------------------- */
 
 /* To the service manager, and the way of s6: a line to a descriptor, then its end. */
 static void tell_ready(struct server *s)

@@ -275,9 +275,9 @@ static int take_lock(struct spool *sp, const char *path, struct wq_err *err)
 	rc = sp->io->lock(sp->lock_fd);
 	if (rc == -EAGAIN) {
 		(void)sp->io->pread(sp->lock_fd, text, sizeof text - 1, 0);
+		sp->lock_holder = (pid_t)strtol(text, NULL, 10);
 		return err_set(err, -WQ_E_LOCKED,
-			"another wq-server (pid %ld) runs on the spool '%s'",
-			strtol(text, NULL, 10), path);
+			"another wq-server (pid %d) runs on the spool '%s'", sp->lock_holder, path);
 	}
 	if (rc < 0)
 		return err_set(err, rc, "cannot lock '%s/.wq/%s'", path, lock_name);

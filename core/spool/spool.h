@@ -46,7 +46,8 @@ struct spool {
 	int tmp_fd;                  /* .wq/tmp */
 	int quarantine_fd;           /* .wq/quarantine */
 	int lock_fd;
-	int status_fd; /* wq.status */
+	pid_t lock_holder; /* after -WQ_E_LOCKED: who has it, as it says; 0: not known */
+	int status_fd;     /* wq.status */
 	enum spool_durability durability;
 	uid_t owner;      /* the server's uid: of results, wq.status, and (or 0) of requests */
 	bool as_root;     /* this process may give files away */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Many requests at once, short names of them, and the history, as wq(1) describes them."""
 
+import contextlib
 import json
 import os
 import pty
@@ -11,7 +12,7 @@ import time
 
 import wqtest
 from client import PyClient, make_id
-from wqtest import LIMIT_S, WQ, Server, until
+from wqtest import LIMIT_S, WQ, Program, Server, open_gate, until
 
 ECHO = '''default-task-manager = "echo"
 task-manager "echo" { plugin = "thread-pool" max-running = 4 options { threads = 4 handler = "echo" } }
@@ -84,22 +85,19 @@ def test_what_is_wrong_with_each_is_said_and_stops_it():
 
 def test_an_id_is_printed_as_soon_as_its_request_is_there():
     with down(ECHO) as server:
-        p = subprocess.Popen([WQ, "enqueue", "--each", "p={}"], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE, env=server.env, text=True)
-        for line in ("a", "b"):
-            p.stdin.write(line + "\n")
-            p.stdin.flush()
-            assert server.where(p.stdout.readline().strip()) == "1-requested"
-        p.stdin.close()
-        assert p.wait(LIMIT_S) == 0 and p.stdout.read() == ""
-        p.stdout.close()
+        with Program([WQ, "enqueue", "--each", "p={}"], stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE, env=server.env, text=True) as p:
+            for line in ("a", "b"):
+                p.stdin.write(line + "\n")
+                p.stdin.flush()
+                assert server.where(p.stdout.readline().strip()) == "1-requested"
+            p.stdin.close()
+            assert p.wait(LIMIT_S) == 0 and p.stdout.read() == ""
 
 
 def test_memory_does_not_grow_with_the_lines():
-    with down(ECHO) as server:
-        p = subprocess.Popen([WQ, "enqueue", "--each", "p={}"], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE, env=server.env, text=True)
-
+    with down(ECHO) as server, Program([WQ, "enqueue", "--each", "p={}"], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, env=server.env, text=True) as p:
         def peak_kib(lines):
             """What it has needed at most once it has told the ids of so many more."""
             for _ in range(lines):
@@ -112,7 +110,6 @@ def test_memory_does_not_grow_with_the_lines():
         many = peak_kib(20000)
         p.stdin.close()
         assert p.wait(LIMIT_S) == 0
-        p.stdout.close()
         assert many < few + (8192 if wqtest.SANITIZED else 512), (few, many)
 
 
@@ -151,25 +148,24 @@ def test_a_terminal_sees_a_bar_and_a_pipe_does_not():
                               expect=None)
         assert err == "wq: 2 ok, 0 failed\n", err
         parent, child = pty.openpty()
-        p = subprocess.Popen([WQ, "enqueue", "--each", "--wait", "--shell", "--",
-                              f"read x <{gate}{{}}"], stdin=subprocess.PIPE, stderr=child,
-                             stdout=subprocess.DEVNULL, env=server.env)
-        os.close(child)
-        p.stdin.write(b"1\n2\n")
-        p.stdin.close()
-        seen = b""
-        opened = 0
-        while b"2 ok" not in seen:
-            try:
-                seen += os.read(parent, 4096)
-            except OSError:
-                break
-            if b"0/2" in seen and opened == 0 or b"1/2" in seen and opened == 1:
-                opened += 1
-                with open(f"{gate}{opened}", "w") as f:
-                    f.write("\n")
-        os.close(parent)
-        assert p.wait(LIMIT_S) == 0
+        with Program([WQ, "enqueue", "--each", "--wait", "--shell", "--", f"read x <{gate}{{}}"],
+                     stdin=subprocess.PIPE, stderr=child, stdout=subprocess.DEVNULL,
+                     env=server.env) as p:
+            os.close(child)
+            p.stdin.write(b"1\n2\n")
+            p.stdin.close()
+            seen = b""
+            opened = 0
+            while b"2 ok" not in seen:
+                try:
+                    seen += os.read(parent, 4096)
+                except OSError:
+                    break
+                if b"0/2" in seen and opened == 0 or b"1/2" in seen and opened == 1:
+                    opened += 1
+                    open_gate(f"{gate}{opened}")
+            os.close(parent)
+            assert p.wait(LIMIT_S) == 0
         assert re.search(rb"\[#*\.*\] 1/2", seen), seen
         assert b"2 ok, 0 failed" in seen, seen
 
@@ -206,16 +202,17 @@ def test_who_waits_beside_it_is_told_too():
         gate = os.path.join(server.dir, "gate")
         os.mkfifo(gate)
         request = server.enqueue("--shell", "--", f"read x <{gate}; exit 5")
-        waits = [subprocess.Popen([WQ, "wait", *how], env=server.env, stderr=subprocess.PIPE,
-                                  stdout=subprocess.DEVNULL)
-                 for how in (["--all"], [request], [suffix(request)])]
-        for p in waits:
-            until(lambda: has_inotify(p.pid), "waiting")
-        with open(gate, "w") as f:
-            f.write("\n")
-        for p in waits:
-            _, err = p.communicate(timeout=LIMIT_S)
-            assert p.returncode == 5, err
+        with contextlib.ExitStack() as stack:
+            waits = [stack.enter_context(Program([WQ, "wait", *how], env=server.env,
+                                                 stderr=subprocess.PIPE,
+                                                 stdout=subprocess.DEVNULL))
+                     for how in (["--all"], [request], [suffix(request)])]
+            for p in waits:
+                until(lambda: has_inotify(p.pid), "waiting")
+            open_gate(gate)
+            for p in waits:
+                _, err = p.communicate(timeout=LIMIT_S)
+                assert p.returncode == 5, err
 
 
 # ---- short names ---------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import wqtest
-from wqtest import Scripted, Server, until
+from wqtest import LIMIT_S, Scripted, Server
 
 IDLE_S = 60
 
@@ -23,9 +23,9 @@ def test_sixty_idle_seconds_make_no_system_call():
         server.wq("wait", request)
         # The server has nothing left to do once its own pass has ended; strace shows it asleep.
         trace = server.dir + "/strace"
-        done = subprocess.run(["timeout", "--signal=INT", str(IDLE_S), "strace", "-f", "-qq",
-                               "-o", trace, "-p", str(server.process.pid)],
-                              capture_output=True, text=True)
+        done = subprocess.run(["timeout", "--signal=INT", "--kill-after=5", str(IDLE_S), "strace",
+                               "-f", "-qq", "-o", trace, "-p", str(server.process.pid)],
+                              capture_output=True, text=True, timeout=IDLE_S + LIMIT_S)
         assert "Operation not permitted" not in done.stderr, done.stderr
         with open(trace) as f:
             calls = [line for line in f if not re.search(r"(resumed|unfinished|restart_syscall|detached)", line)]

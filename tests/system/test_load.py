@@ -4,6 +4,7 @@
 import multiprocessing
 import os
 import re
+import signal
 import time
 
 import wqtest
@@ -13,6 +14,7 @@ from wqtest import SANITIZED, Scripted, Server, until
 CLIENTS = 8
 REQUESTS = 2000 if SANITIZED else 10000
 ROUNDS = 20
+POOL_LIMIT_S = 120  # a client that dies is never answered for
 
 
 def submit(args):
@@ -25,6 +27,11 @@ def submit(args):
         ids += group
     client.close()
     return ids, ok
+
+
+def clients():
+    """Processes that the pool can end: they do not clean up as the test itself does."""
+    return multiprocessing.Pool(CLIENTS, signal.signal, (signal.SIGTERM, signal.SIG_DFL))
 
 
 def check_order(log, requests):
@@ -57,10 +64,10 @@ def through(task_manager, payload):
               default-task-manager = "null"'''
     server = Server("", start=False)
     server.configure(conf)
-    with server.start(), multiprocessing.Pool(CLIENTS) as pool:
+    with server.start(), clients() as pool:
         begin = time.monotonic()
         work = [(server.spool, REQUESTS // CLIENTS, task_manager, payload)] * CLIENTS
-        done = pool.map(submit, work)
+        done = pool.map_async(submit, work).get(POOL_LIMIT_S)
         took = time.monotonic() - begin
         requests = [request for ids, _ in done for request in ids]
         assert len(set(requests)) == REQUESTS
@@ -89,11 +96,12 @@ def rss_kb(pid):
 def test_twenty_rounds_grow_nothing():
     server = Server('task-manager "null" { plugin = "null" max-running = 64 }',
                     top='log-level = "warn"', start=False)
-    with server.start(), multiprocessing.Pool(CLIENTS) as pool:
+    with server.start(), clients() as pool:
         pid, rss, fds = server.process.pid, [], []
         for _ in range(ROUNDS):
             work = [(server.spool, REQUESTS // 5 // CLIENTS, "null", b"\xa0")] * CLIENTS
-            assert sum(ok for _, ok in pool.map(submit, work)) == REQUESTS // 5
+            done = pool.map_async(submit, work).get(POOL_LIMIT_S)
+            assert sum(ok for _, ok in done) == REQUESTS // 5
             rss.append(rss_kb(pid))
             fds.append(sorted(os.readlink(f"/proc/{pid}/fd/{x}")
                               for x in os.listdir(f"/proc/{pid}/fd")))

@@ -4,7 +4,6 @@ that is killed again and again under load."""
 
 import os
 import random
-import signal
 import subprocess
 import threading
 import time
@@ -14,7 +13,7 @@ import cbor2
 import wqtest
 from client import PyClient, check_item, make_id, read_sequence, request_file
 from libwq import Client
-from wqtest import SANITIZED, SERVER, Scripted, Server, until
+from wqtest import LIMIT_S, SANITIZED, SERVER, Program, Scripted, Server, until
 
 TMP = ".wq/tmp"
 PLACES = dict(zip("12345", wqtest.STATES), t=TMP)
@@ -264,14 +263,12 @@ def test_a_crash_in_the_midst_of_recovery_is_a_smaller_recovery():
         rows = [row for row in ROWS if row[0][:2] != "4X"] * 6
         planted = [(s.plant(row[0]), row) for row in rows]
         for _ in range(25):  # killed before, in, or after its recovery
-            with open(s.server.log_path, "ab") as log:
-                p = subprocess.Popen([SERVER, "-c", s.server.conf], stderr=log,
-                                     stdin=subprocess.DEVNULL)
-            end = time.monotonic() + rng.uniform(0.001, 0.02)
-            while time.monotonic() < end:
-                pass
-            p.kill()
-            p.wait()
+            with open(s.server.log_path, "ab") as log, Program(
+                    [SERVER, "-c", s.server.conf], stderr=log, stdin=subprocess.DEVNULL) as p:
+                end = time.monotonic() + rng.uniform(0.001, 0.02)
+                while time.monotonic() < end:
+                    pass
+                p.kill()
         s.server.start()
         settled(s, rows)
         # What a killed server was about to put aside may be removed by the next.
@@ -304,7 +301,7 @@ class Load:
         self.enqueued, self.aborted, self.collected = [], set(), {}
         self.over = threading.Event()
         self.failure = None
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
@@ -330,7 +327,8 @@ class Load:
 
     def join(self):
         self.over.set()
-        self.thread.join()
+        self.thread.join(LIMIT_S)
+        assert not self.thread.is_alive(), "a client hangs"
         if self.failure:
             raise self.failure
 
@@ -352,15 +350,13 @@ options {{ dir = "{play.dir}" }} }}''', "sample-interval = 10ms")
         try:
             server.kill()
             for _ in range(rounds):
-                with open(server.log_path, "ab") as log:
-                    p = subprocess.Popen([SERVER, "-c", server.conf], stderr=log,
-                                         stdin=subprocess.DEVNULL)
-                try:
-                    p.wait(rng.uniform(0.005, 0.25))
-                    raise AssertionError(f"the server ended with {p.returncode}:" + server.log_text()[-3000:])
-                except subprocess.TimeoutExpired:
-                    p.send_signal(signal.SIGKILL)
-                    p.wait()
+                with open(server.log_path, "ab") as log, Program(
+                        [SERVER, "-c", server.conf], stderr=log, stdin=subprocess.DEVNULL) as p:
+                    try:
+                        p.wait(rng.uniform(0.005, 0.25))
+                        raise AssertionError(f"the server ended with {p.returncode}")
+                    except subprocess.TimeoutExpired:
+                        p.kill()
         finally:
             for load in loads:
                 load.join()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """wq run, wq log and wq enqueue -- as wq(1) describes them."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,26 +11,27 @@ import subprocess
 import tempfile
 
 import wqtest
-from wqtest import LIMIT_S, PLUGINS, WQ, Server, until
+from wqtest import LIMIT_S, PLUGINS, WQ, Program, Server, open_gate, until
 
 COMMANDS = '''default-task-manager = "run"
 task-manager "run" { plugin = "fork-exec" max-running = 2 options { mode = "command" } }
 '''
 
 
-class Run:
+class Run(Program):
     """wq run as a process of its own."""
 
-    def __init__(self, server, *args, stdin=subprocess.DEVNULL, **kw):
-        self.process = subprocess.Popen([WQ, "run", *args], env=server.env, stdin=stdin,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
+    def __init__(self, server, *args):
+        # Without a buffer a line takes nothing of what follows it.
+        super().__init__([WQ, "run", *args], env=server.env, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
 
     def line(self):
-        return self.process.stdout.readline().decode()
+        return self.stdout.readline().decode()
 
     def end(self):
-        out, err = self.process.communicate(timeout=LIMIT_S)
-        return self.process.returncode, out.decode(), err.decode()
+        out, err = self.communicate(timeout=LIMIT_S)
+        return self.returncode, out.decode(), err.decode()
 
 
 def running(server):
@@ -100,12 +102,11 @@ def test_output_comes_as_it_is_written():
     with Server(COMMANDS) as server:
         gate = os.path.join(server.dir, "gate")
         os.mkfifo(gate)
-        run = Run(server, "sh", "-c", f"echo one; read x <{gate}; echo two; exit 3")
-        assert run.line() == "one\n"
-        with open(gate, "w") as f:
-            f.write("go\n")
-        assert run.line() == "two\n"
-        assert run.end() == (3, "", "")
+        with Run(server, "sh", "-c", f"echo one; read x <{gate}; echo two; exit 3") as run:
+            assert run.line() == "one\n"
+            open_gate(gate)
+            assert run.line() == "two\n"
+            assert run.end() == (3, "", "")
 
 
 def test_much_output_comes_whole():
@@ -154,12 +155,11 @@ def test_a_run_limit_ends_it():
 
 
 def test_an_interrupt_aborts_and_shows_the_rest():
-    with Server(COMMANDS) as server:
-        run = Run(server, "sh", "-c",
-                  "trap 'echo cleaned; exit' TERM; echo began; while :; do sleep 0.05; done")
+    cleans_up = "trap 'echo cleaned; exit' TERM; echo began; while :; do sleep 0.05; done"
+    with Server(COMMANDS) as server, Run(server, "sh", "-c", cleans_up) as run:
         assert run.line() == "began\n"
         request = running(server)
-        run.process.send_signal(signal.SIGINT)
+        run.send_signal(signal.SIGINT)
         code, out, err = run.end()
         assert code == 130 and out == "cleaned\n", (code, out, err)
         assert "aborting; Ctrl-C again to leave it" in err, err
@@ -168,23 +168,25 @@ def test_an_interrupt_aborts_and_shows_the_rest():
 
 def test_a_second_interrupt_leaves_it():
     with Server(COMMANDS) as server:
-        run = Run(server, "sh", "-c", "trap '' TERM; echo began; exec sleep 60")
-        assert run.line() == "began\n"
-        request = running(server)
-        run.process.send_signal(signal.SIGINT)
-        word = run.process.stderr.readline()
-        assert b"aborting" in word, word
-        run.process.send_signal(signal.SIGINT)
-        code, _, err = run.end()
-        assert code == -signal.SIGINT and request in err, (code, err)
+        gate = os.path.join(server.dir, "gate")
+        os.mkfifo(gate)
+        with Run(server, "sh", "-c", f"trap '' TERM; echo began; read x <{gate}") as run:
+            assert run.line() == "began\n"
+            request = running(server)
+            run.send_signal(signal.SIGINT)
+            word = run.stderr.readline()
+            assert b"aborting" in word, word
+            run.send_signal(signal.SIGINT)
+            code, _, err = run.end()
+            assert code == -signal.SIGINT and request in err, (code, err)
+            open_gate(gate)  # it would take its grace to the end
 
 
 def test_other_signals_leave_it_alone():
-    with Server(COMMANDS) as server:
-        run = Run(server, "sh", "-c", "echo began; exec sleep 60")
+    with Server(COMMANDS) as server, Run(server, "sh", "-c", "echo began; exec sleep 60") as run:
         assert run.line() == "began\n"
         request = running(server)
-        run.process.send_signal(signal.SIGTERM)
+        run.send_signal(signal.SIGTERM)
         code, _, _ = run.end()
         assert code == -signal.SIGTERM
         assert server.where(request) == "3-running" and server.names("5-aborting") == []
@@ -196,35 +198,33 @@ def test_a_closed_pipe_leaves_it_and_says_so():
     with Server(COMMANDS) as server:
         gate = os.path.join(server.dir, "gate")
         os.mkfifo(gate)
-        run = Run(server, "sh", "-c", f"echo one; read x <{gate}; echo two; read x <{gate}; exit 6")
-        assert run.line() == "one\n"
-        request = running(server)
-        run.process.stdout.close()
-        with open(gate, "w") as f:
-            f.write("go\n")
-        code = run.process.wait(LIMIT_S)
-        err = run.process.stderr.read().decode()
-        assert code == 141 and "goes on" in err and request in err, (code, err)
-        assert server.where(request) == "3-running"
-        with open(gate, "w") as f:
-            f.write("go\n")
-        assert server.wq("log", "-f", request) == "one\ntwo\n"
-        server.wq("wait", request, expect=6)
+        with Run(server, "sh", "-c",
+                 f"echo one; read x <{gate}; echo two; read x <{gate}; exit 6") as run:
+            assert run.line() == "one\n"
+            request = running(server)
+            run.stdout.close()
+            open_gate(gate)
+            code = run.wait(LIMIT_S)
+            err = run.stderr.read().decode()
+            assert code == 141 and "goes on" in err and request in err, (code, err)
+            assert server.where(request) == "3-running"
+            open_gate(gate)
+            assert server.wq("log", "-f", request) == "one\ntwo\n"
+            server.wq("wait", request, expect=6)
 
 
 def test_a_command_outlives_its_server():
     with Server(COMMANDS) as server:
         gate = os.path.join(server.dir, "gate")
         os.mkfifo(gate)
-        run = Run(server, "sh", "-c", f"echo one; read x <{gate}; echo two; exit 5")
-        assert run.line() == "one\n"
-        server.kill()
-        with open(gate, "w") as f:
-            f.write("go\n")
-        assert run.line() == "two\n", "output needs no server"
-        server.start()
-        code, out, err = run.end()
-        assert (code, out) == (5, ""), (code, out, err)
+        with Run(server, "sh", "-c", f"echo one; read x <{gate}; echo two; exit 5") as run:
+            assert run.line() == "one\n"
+            server.kill()
+            open_gate(gate)
+            assert run.line() == "two\n", "output needs no server"
+            server.start()
+            code, out, err = run.end()
+            assert (code, out) == (5, ""), (code, out, err)
 
 
 # ---- log -----------------------------------------------------------------------------------------
@@ -314,12 +314,12 @@ class Home:
             f.write(f'spool = "{self.spool}"\nplugin-path = "{PLUGINS}"\n{task_managers}\n')
 
     def start(self, *args, **kw):
-        return subprocess.Popen([WQ, *args], env=self.env, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
+        return Program([WQ, *args], env=self.env, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
 
     def wq(self, *args, **kw):
-        process = self.start(*args, **kw)
-        out, err = process.communicate(timeout=LIMIT_S)
+        with self.start(*args, **kw) as process:
+            out, err = process.communicate(timeout=LIMIT_S)
         return process.returncode, out, err
 
     def pid(self):
@@ -327,11 +327,14 @@ class Home:
         return json.loads(out)["server"]["pid"] if code == 0 else None
 
     def __exit__(self, kind, value, tb):
-        pid = self.pid()
-        if pid:
-            os.kill(pid, signal.SIGTERM)
-            until(lambda: self.pid() is None, "the end of the server")
-        shutil.rmtree(self.dir, ignore_errors=True)
+        try:
+            pid = self.pid()
+            if pid:
+                os.kill(pid, signal.SIGTERM)
+                until(lambda: wqtest.state_of(pid) in (None, "Z"), "the end of the server")
+        finally:
+            wqtest.end_shepherds(self.spool)
+            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def test_run_starts_a_server_where_there_is_none():
@@ -354,8 +357,9 @@ def test_run_starts_a_server_where_there_is_none():
 
 def test_of_two_that_start_a_server_one_does():
     with Home() as home:
-        runs = [home.start("run", "echo", str(i)) for i in range(6)]
-        ends = [run.communicate(timeout=LIMIT_S) for run in runs]
+        with contextlib.ExitStack() as stack:
+            runs = [stack.enter_context(home.start("run", "echo", str(i))) for i in range(6)]
+            ends = [run.communicate(timeout=LIMIT_S) for run in runs]
         assert [run.returncode for run in runs] == [0] * 6, ends
         assert [out for out, _ in ends] == [f"{i}\n" for i in range(6)], ends
         assert sum("started wq-server" in err for _, err in ends) == 1, ends
@@ -376,14 +380,13 @@ def test_a_server_that_cannot_start_is_explained():
 def test_no_server_is_started_on_another_spool():
     with Home() as home, Server(COMMANDS) as other:
         other.stop()
-        run = subprocess.Popen([WQ, "-S", other.spool, "run", "echo", "late"], env=home.env,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        word = run.stderr.readline()
-        assert "no server is running" in word and "waiting" in word, word
-        assert not os.path.exists(home.log)
-        other.start()
-        out, _ = run.communicate(timeout=LIMIT_S)
-        assert (run.returncode, out) == (0, "late\n")
+        with home.start("-S", other.spool, "run", "echo", "late") as run:
+            word = run.stderr.readline()
+            assert "no server is running" in word and "waiting" in word, word
+            assert not os.path.exists(home.log)
+            other.start()
+            out, _ = run.rest()
+            assert (run.returncode, out) == (0, "late\n")
 
 
 def test_only_run_starts_a_server():

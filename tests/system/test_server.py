@@ -10,13 +10,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import cbor2
 
 import wqtest
 from client import PyClient, request_file
-from wqtest import PLUGINS, SANITIZED, SERVER, WQ, Scripted, Server, tree, until
+from wqtest import LIMIT_S, PLUGINS, SANITIZED, SERVER, WQ, Program, Scripted, Server, tree, until
 
 NULL = 'task-manager "null" { plugin = "null" }'
 POOL = 'task-manager "pool" { plugin = "thread-pool" max-running = 4 options { threads = 4 } }'
@@ -34,6 +35,15 @@ def running(server, request):
     until(lambda: server.where(request) == "3-running", f"{request} running")
 
 
+def descriptors(pid):
+    """What its descriptors are; it may end meanwhile."""
+    try:
+        where = f"/proc/{pid}/fd"
+        return [os.readlink(os.path.join(where, fd)) for fd in os.listdir(where)]
+    except FileNotFoundError:
+        return []
+
+
 def said(server, text):
     until(lambda: text in server.log_text(), f"the log says {text!r}")
 
@@ -41,7 +51,7 @@ def said(server, text):
 def run(*args, **kw):
     """A program to its end, its output as text."""
     return subprocess.run([str(a) for a in args], capture_output=True, text=True,
-                          timeout=wqtest.LIMIT_S, stdin=subprocess.DEVNULL, **kw)
+                          timeout=LIMIT_S, stdin=subprocess.DEVNULL, **kw)
 
 
 class Directory:
@@ -180,7 +190,7 @@ def test_a_second_signal_stops_at_once():
 
 def notified(address):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    listener.settimeout(wqtest.LIMIT_S)
+    listener.settimeout(LIMIT_S)
     listener.bind(address(os.getpid()))
     shown = address(os.getpid())
     shown = shown.replace("\0", "@") if shown[0] == "\0" else shown
@@ -204,19 +214,17 @@ def test_readiness_and_end_are_notified_to_an_abstract_name():
 def test_ready_fd_gets_a_line_and_is_closed_when_requests_are_served():
     with Directory() as d:
         read, write = os.pipe()
-        with open(os.path.join(d.path, "log"), "w") as log:
-            server = subprocess.Popen([SERVER, "-c", d.config(NULL), f"--ready-fd={write}"],
-                                      pass_fds=[write], stderr=log, stdin=subprocess.DEVNULL)
-        os.close(write)
-        try:
+        with open(os.path.join(d.path, "log"), "w") as log, Program(
+                [SERVER, "-c", d.config(NULL), f"--ready-fd={write}"], pass_fds=[write], stderr=log,
+                stdin=subprocess.DEVNULL) as server:
+            os.close(write)
             with os.fdopen(read, "rb") as ready:
                 line = ready.read()  # to its end, while the server runs
             assert line.endswith(b"\n") and line.count(b"\n") == 1, line
             assert server.poll() is None
             assert run(WQ, "-S", os.path.join(d.path, "spool"), "status").returncode == 0
-        finally:
             server.terminate()
-            assert server.wait(wqtest.LIMIT_S) == 0
+            assert server.wait(LIMIT_S) == 0
 
 
 # ---- options of the program ----------------------------------------------------------------------
@@ -364,22 +372,23 @@ def test_version_help_and_a_wrong_command_line():
 def serve_built_in(env, spool):
     """Run the built-in configuration; the result of an echo."""
     read, write = os.pipe()
-    server = subprocess.Popen([SERVER, "--built-in", f"--ready-fd={write}"], pass_fds=[write],
-                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=env, text=True)
-    os.close(write)
     try:
-        with os.fdopen(read) as ready:
-            assert ready.readline(), server.communicate()
-        status = json.loads(run(WQ, "-S", spool, "status", "--json").stdout)
-        tms = status["server"]["task-managers"]
-        assert [(t["name"], t["plugin"], t["max-running"]) for t in tms] == [
-            ("run", "fork-exec", 1)], tms
-        report = run(WQ, "-S", spool, "enqueue", "--wait", "--", "echo", "n=1").stdout
-        return json.loads(report)["stdout"]["tail"]
+        with Program([SERVER, "--built-in", f"--ready-fd={write}"], pass_fds=[write], env=env,
+                     stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as server:
+            os.close(write)
+            with os.fdopen(read) as ready:
+                assert ready.readline(), server.communicate(timeout=LIMIT_S)
+            status = json.loads(run(WQ, "-S", spool, "status", "--json").stdout)
+            tms = status["server"]["task-managers"]
+            assert [(t["name"], t["plugin"], t["max-running"]) for t in tms] == [
+                ("run", "fork-exec", 1)], tms
+            report = run(WQ, "-S", spool, "enqueue", "--wait", "--", "echo", "n=1").stdout
+            server.terminate()
+            server.communicate(timeout=LIMIT_S)
+            assert server.returncode == 0
+            return json.loads(report)["stdout"]["tail"]
     finally:
-        server.terminate()
-        server.communicate(timeout=wqtest.LIMIT_S)
-        assert server.returncode == 0
+        wqtest.end_shepherds(spool)
 
 
 def test_the_built_in_configuration_ignores_all_files():
@@ -409,6 +418,21 @@ def refused(make, *words, unchanged=True):
         for word in words:
             assert word in done.stderr, (word, done.stderr)
         assert not unchanged or tree(d.path) == before, done
+
+
+def test_one_that_is_being_killed_is_waited_for():
+    """Its lock goes when the kernel has taken it apart, which takes a while."""
+    with Server(NULL) as first, Server(NULL, start=False) as second:
+        second.use_spool(first.spool)
+        second.configure(NULL)
+        first.process.send_signal(signal.SIGSTOP)
+        starting = threading.Thread(target=second.start)
+        starting.start()
+        until(lambda: second.process and any(
+            "pidfd" in link for link in descriptors(second.process.pid)), "it waits for the other")
+        first.kill()
+        starting.join(LIMIT_S)
+        second.wq("wait", second.enqueue("n=1"))
 
 
 def test_a_spool_that_is_a_file_is_refused():
@@ -605,7 +629,7 @@ def test_other_users_get_no_answer():
         ask = cbor2.dumps({"ask": "status", "wq-control": 1}, canonical=True).hex()
         ask_as = lambda *who: subprocess.run(
             [*who, "/usr/bin/python3", "-c", ASK, sock, ask], capture_output=True,
-            timeout=wqtest.LIMIT_S, cwd="/")
+            timeout=LIMIT_S, cwd="/")
         nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         os.chmod(server.dir, 0o755)
         assert os.stat(server.spool).st_mode & 0o7777 == 0o700

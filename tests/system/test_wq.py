@@ -15,7 +15,7 @@ import cbor2
 
 import wqtest
 from client import PyClient, check_item, envelope, make_id
-from wqtest import WQ, Scripted, Server, until
+from wqtest import LIMIT_S, WQ, Program, Scripted, Server, until
 
 ECHO = '''default-task-manager = "echo"
 task-manager "echo" { plugin = "thread-pool" max-running = 4 options { threads = 4 handler = "echo" } }
@@ -329,16 +329,15 @@ def test_interrupting_leaves_the_request_alone():
         gone = make_id()
         for words in (["wait", "-t", "1h", request], ["wait", request, gone],
                       ["enqueue", "--wait", "n=2"]):
-            with subprocess.Popen([WQ, *words], env=server.env, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE) as p:
+            with Program([WQ, *words], env=server.env, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE) as p:
                 if gone in words:
                     assert gone in p.stderr.readline().decode()
                 until(lambda: inotify(p), "waiting")
                 if words[0] == "enqueue":
                     until(lambda: server.names("2-pending"), "accepted")
                 p.send_signal(signal.SIGINT)
-                err, out = p.stderr.read(), p.stdout.read()
-                p.wait()
+                out, err = p.rest()
             told = re.findall(r"wq: interrupted; (\S+) goes on: 'wq wait \1' or 'wq abort \1'\n",
                               err.decode())
             if words[0] == "enqueue":
@@ -350,20 +349,20 @@ def test_interrupting_leaves_the_request_alone():
         assert server.where(request) == "3-running" and server.names("5-aborting") == []
         assert play.events("terminate") == []
         many = [server.enqueue(f"n={i}") for i in range(7)]
-        p = subprocess.Popen([WQ, "wait", *many], env=server.env, stderr=subprocess.PIPE, text=True)
-        until(lambda: inotify(p), "waiting")
-        p.send_signal(signal.SIGINT)
-        _, err = p.communicate(timeout=wqtest.LIMIT_S)
+        with Program([WQ, "wait", *many], env=server.env, stderr=subprocess.PIPE, text=True) as p:
+            until(lambda: inotify(p), "waiting")
+            p.send_signal(signal.SIGINT)
+            _, err = p.communicate(timeout=LIMIT_S)
         lines = err.splitlines()
         assert len(lines) == 6 and lines[5].endswith("and 2 more"), err
         assert [re.search(r"; (\S+) goes on", l)[1] for l in lines[:5]] == many[:5], err
         # Where it is ignored it stays so.
-        p = subprocess.Popen(["sh", "-c", 'trap "" INT; exec "$@"', "sh", WQ, "wait", request],
-                             env=server.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        until(lambda: inotify(p), "waiting")
-        p.send_signal(signal.SIGINT)
-        play.finish(request)
-        _, err = p.communicate(timeout=wqtest.LIMIT_S)
+        with Program(["sh", "-c", 'trap "" INT; exec "$@"', "sh", WQ, "wait", request],
+                     env=server.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+            until(lambda: inotify(p), "waiting")
+            p.send_signal(signal.SIGINT)
+            play.finish(request)
+            _, err = p.communicate(timeout=LIMIT_S)
         assert p.returncode == 0 and err == b"", (p.returncode, err)
 
 
@@ -372,13 +371,13 @@ def test_who_waits_for_no_server_is_told_and_served_when_one_comes():
         note = f"wq: no server is running on '{server.spool}'; waiting for one"
         for enqueues in (True, False):
             words = ["enqueue", "--wait", "n=1"] if enqueues else ["wait", server.enqueue("n=1")]
-            with subprocess.Popen([WQ, *words], env=server.env, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, text=True) as p:
+            with Program([WQ, *words], env=server.env, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True) as p:
                 first = p.stderr.readline()
                 assert first.startswith(note), first
                 server.start()
-                err, out = p.stderr.read(), p.stdout.read()
-                assert p.wait() == 0 and json.loads(out) == {"n": 1} and err == "", (out, err)
+                out, err = p.rest()
+                assert p.returncode == 0 and json.loads(out) == {"n": 1} and err == "", (out, err)
             server.stop()
         code, out, err = server.wq("enqueue", "--wait", "-t", "1s", "n=1", expect=None)
         assert code == 120 and out == "" and err.count(note) == 1, err
@@ -399,12 +398,12 @@ def test_progress_where_the_plugin_tells_none():
         first, second = server.enqueue("n=1"), server.enqueue("n=2")
         for request in (first, second):
             in_state(server, request, "3-running")
-            with subprocess.Popen([WQ, "wait", "--progress", request], env=server.env,
-                                  stderr=subprocess.PIPE, text=True) as p:
+            with Program([WQ, "wait", "--progress", request], env=server.env,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
                 line = p.stderr.readline()
                 play.finish(request)
-                rest = p.stderr.read()
-                assert p.wait() == 0 and (line, rest) == (f"wq: {request}: running\n", ""), rest
+                _, rest = p.rest()
+                assert p.returncode == 0 and (line, rest) == (f"wq: {request}: running\n", ""), rest
         request = server.enqueue("n=3")
         in_state(server, request, "3-running")
         waiting = server.enqueue("n=4")
@@ -522,9 +521,7 @@ def test_list_in_order_with_states_and_without_a_server():
             requested, aborting = server.enqueue("n=4"), server.enqueue("n=5")
             server.wq("abort", aborting)
         finally:
-            server.process.send_signal(signal.SIGKILL)
-            server.process.wait()
-            server.process = None
+            server.kill()
         want = [(done, "complete", False), (running, "running", False),
                 (pending, "pending", False), (requested, "requested", False),
                 (aborting, "requested", True)]
@@ -625,7 +622,7 @@ def test_the_three_rules_of_which_spool():
 
         def chosen(*options, **more):
             out = subprocess.run([WQ, *options, "status", "--json"], env=dict(env, **more),
-                                 capture_output=True, text=True, timeout=wqtest.LIMIT_S)
+                                 capture_output=True, text=True, timeout=LIMIT_S)
             assert out.returncode == 0, out
             status = json.loads(out.stdout)
             return status["spool"], status["spool-from"]

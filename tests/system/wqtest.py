@@ -4,6 +4,9 @@
 Safety intervals are an hour here: a test that needs them has found a missed wake-up.
 """
 
+import errno
+import faulthandler
+import glob
 import json
 import os
 import shutil
@@ -22,6 +25,7 @@ SERVER = os.path.join(BUILD, "bin", "wq-server")
 PLUGINS = os.path.join(BUILD, "plugins")
 LIMIT_S = 60  # no wait of a test is longer; a test that reaches it has failed
 TEST_LIMIT_S = 180  # nor a whole test: one that hangs must not hold the suite
+CLEAN_UP_LIMIT_S = 30  # what its clean-up gets after that
 
 STATES = ("1-requested", "2-pending", "3-running", "4-complete", "5-aborting")
 
@@ -38,6 +42,75 @@ def until(condition, what, limit_s=LIMIT_S):
             raise AssertionError(f"not within {limit_s} s: {what}")
         time.sleep(pause)
         pause = min(pause * 2, 0.05)
+
+
+def state_of(pid):
+    """The letter of proc(5), `Z` of a zombie; None of what is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return None
+
+
+def shepherd_pids(spool):
+    """The shepherds of this spool: their command line ends with its path."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as f:
+                words = f.read().split(b"\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]) == b"wq-shepherd" and spool.encode() in words:
+            found.append(int(path.split("/")[2]))
+    return found
+
+
+def end_shepherds(spool):
+    """End the shepherds of this spool, one that is stopped too, and their commands with them."""
+    told = set()
+
+    def ended():
+        pids = set(shepherd_pids(spool))
+        for pid in pids - told:
+            for signo in (signal.SIGTERM, signal.SIGCONT):
+                try:
+                    os.kill(pid, signo)
+                except ProcessLookupError:
+                    pass
+        told.update(pids)
+        return not pids
+    until(ended, f"the end of the shepherds of {spool}")
+
+
+def open_gate(path, text="go\n"):
+    """Let a command go on that reads this FIFO, or is about to."""
+    def with_reader():
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as e:
+            if e.errno != errno.ENXIO:
+                raise
+            return None
+    fd = until(with_reader, f"{path} has its reader")
+    os.write(fd, text.encode())
+    os.close(fd)
+
+
+class Program(subprocess.Popen):
+    """A program beside the test.  A `with` that fails kills it instead of waiting for its end."""
+
+    def __exit__(self, kind, value, tb):
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, value, tb)
+
+    def rest(self):
+        """What it still says, (standard output, standard error), once it has ended: little enough
+        for a pipe."""
+        self.wait(LIMIT_S)
+        return self.stdout.read(), self.stderr.read()
 
 
 class Skip(Exception):
@@ -76,9 +149,13 @@ class Server:
             [*wrapper, SERVER, "-c", self.conf, f"--ready-fd={write}"],
             stderr=self.log, stdin=subprocess.DEVNULL, pass_fds=[write], env=self.env)
         os.close(write)
-        with os.fdopen(read) as ready:
-            if not ready.readline():
-                raise AssertionError("the server did not start:\n" + self.log_text())
+        try:
+            with os.fdopen(read) as ready:
+                if not ready.readline():
+                    raise AssertionError("the server did not start:\n" + self.log_text())
+        except BaseException:  # there may be no `with` yet
+            self.end()
+            raise
         return self
 
     def stop(self, how=signal.SIGTERM, expect=0):
@@ -98,9 +175,19 @@ class Server:
     def kill(self):
         self.stop(signal.SIGKILL, expect=-signal.SIGKILL)
 
+    def end(self):
+        """Whatever state it is in, nothing of it goes on."""
+        if self.process is not None:
+            self.process.kill()
+            self.join(expect=None)
+        end_shepherds(self.spool)
+
     def log_text(self):
-        with open(self.log_path, errors="replace") as f:
-            return f.read()
+        try:
+            with open(self.log_path, errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:  # it was never started
+            return ""
 
     def wq(self, *args, input=None, expect=0):
         """Run wq; its standard output.  `expect` None: any exit status, then (code, out, err)."""
@@ -140,15 +227,15 @@ class Server:
 
     def __exit__(self, kind, value, tb):
         try:
-            if self.process is not None and kind is None:
+            if kind is None:
                 self.stop()
-            elif self.process is not None:
-                self.process.kill()
-                self.process.wait()
         finally:
-            if kind is not None:
-                sys.stdout.write("# log of the server:\n" + self.log_text()[-4000:] + "\n")
-            shutil.rmtree(self.dir, ignore_errors=True)
+            try:
+                self.end()
+            finally:
+                if kind is not None:
+                    sys.stdout.write("# log of the server:\n" + self.log_text()[-4000:] + "\n")
+                shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def tree(root):
@@ -198,22 +285,39 @@ def out_of_time(_signal, _frame):
     raise AssertionError(f"the test did not end within {TEST_LIMIT_S} s")
 
 
+def told_to_end(_signal, _frame):
+    """By timeout(1), with all others of its process group: what was started must go with us."""
+    signal.setitimer(signal.ITIMER_REAL, 0)  # who says TERM, says KILL if it takes too long
+    signal.signal(signal.SIGTERM, lambda *_: None)  # it is said twice to timeout's own child
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def catch_signals():
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
+    signal.signal(signal.SIGTERM, told_to_end)
+    # It tells where we were, even in a call of C that does not return.
+    faulthandler.register(signal.SIGTERM, all_threads=False, chain=True)
+
+
 def main(tests):
     """Run the tests of a module: `ok NAME` or `not ok NAME` a line."""
     only = sys.argv[1:]
     failed = 0
-    signal.signal(signal.SIGALRM, out_of_time)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
+    catch_signals()
     for name, test in list(tests.items()):
         if not name.startswith("test_") or (only and name not in only):
             continue
         begin = time.monotonic()
-        signal.setitimer(signal.ITIMER_REAL, TEST_LIMIT_S, 10)
+        signal.setitimer(signal.ITIMER_REAL, TEST_LIMIT_S, CLEAN_UP_LIMIT_S)
         try:
             test()
             print(f"ok {name[5:]} ({time.monotonic() - begin:.2f} s)", flush=True)
         except Skip as e:
             print(f"ok {name[5:]} # SKIP {e.args[0]}: {e.args[1]}", flush=True)
+        except SystemExit:
+            print(f"not ok {name[5:]} (told to end)", flush=True)
+            raise
         except Exception:
             failed += 1
             print(f"not ok {name[5:]}\n{traceback.format_exc()}", flush=True)
