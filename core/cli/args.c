@@ -27,7 +27,7 @@ error_t args_parse_json(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option request_options[] = {
 	{ "task-manager", 'm', "NAME", 0, "Who is to do it; else the server's default", 1 },
-	{ "key", 'k', "TEXT", 0, "The key by which requests are ordered", 1 },
+	{ "key", 'k', "TEXT", 0, "The key, for a task manager that looks at it", 1 },
 	{ "label", 'l', "TEXT", 0, "A text for people and logs; a command has its words", 1 },
 	{ 0 },
 };

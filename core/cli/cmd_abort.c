@@ -5,6 +5,7 @@
 #include "cli/ids.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const struct argp argp = {
 	.parser = args_parse_ids,
@@ -47,6 +48,9 @@ int cmd_abort(struct cli *cli, int argc, char **argv)
 	status = ids_resolve_all(cli, in.ids, in.n, &ids);
 	for (size_t i = 0; ids && i < in.n; i++) {
 		int one = abort_one(cli, ids[i]);
+		/* "@" is another one after this: name what was meant. */
+		if (one == 0 && strcmp(ids[i], in.ids[i]) != 0)
+			cli_say("%s: its abort is asked for", ids[i]);
 		status = status ? status : one;
 	}
 	free(ids);
