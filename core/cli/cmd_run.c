@@ -286,7 +286,7 @@ static int take_failure(const struct run *r, int rc, const struct wq_err *err)
 	}
 	if (rc == -WQ_E_GONE && r->aborted) {
 		cli_say("%s: aborted", r->id);
-		return EXIT_SIGNAL + SIGINT;
+		interrupt_die();
 	}
 	cli_say("%s", err->text);
 	return exit_of_code(rc);

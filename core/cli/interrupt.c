@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/interrupt.h"
 
+#include "cli/exit.h"
+
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -95,6 +98,13 @@ static void say_count(size_t n)
 	write_out(&m);
 }
 
+static void end_by(int signal_number)
+{
+	struct sigaction usual = { .sa_handler = SIG_DFL };
+	sigaction(signal_number, &usual, NULL);
+	raise(signal_number);
+}
+
 static void on_interrupt(int signal_number)
 {
 	const struct interrupt *what = interrupted;
@@ -119,9 +129,7 @@ static void on_interrupt(int signal_number)
 		write_out(&m);
 	}
 	/* Delivered when this returns, so that a shell sees what has ended it. */
-	struct sigaction usual = { .sa_handler = SIG_DFL };
-	sigaction(signal_number, &usual, NULL);
-	raise(signal_number);
+	end_by(signal_number);
 }
 
 static void on_alarm(int signal_number)
@@ -199,4 +207,11 @@ void interrupt_end(void)
 	sigaction(SIGINT, &before, NULL);
 	(void)interrupt_asked(); /* the alarm is not ours any more */
 	interrupted = NULL;
+}
+
+void interrupt_die(void)
+{
+	(void)fflush(NULL);
+	end_by(SIGINT);
+	_exit(EXIT_SIGNAL + SIGINT); /* it is blocked */
 }

@@ -41,5 +41,8 @@ enum interrupt_word {
 };
 void interrupt_tells(enum interrupt_word word);
 
+/* What was interrupted is over: end as by the signal, so that a shell's loop around us ends too. */
+_Noreturn void interrupt_die(void);
+
 /* There is nothing left to ask for: the next one ends us. */
 void interrupt_ends(void);

@@ -407,7 +407,7 @@ START_TEST(the_first_interrupt_aborts_and_what_is_written_is_still_shown)
 	await_text(process.out, "cleaning up\n");
 	ck_assert_int_eq(move_remove(&hand.spool, hand_id(id), SPOOL_RUNNING), 0);
 	await_text(process.err, "aborted");
-	ck_assert_int_eq(end_of(&process), 130);
+	ck_assert_int_eq(end_of(&process), -SIGINT);
 }
 END_TEST
 
