@@ -306,7 +306,7 @@ int command_to_cbor(const struct command *c, struct wq_cbor_out *out, struct wq_
 		return err_set(err, -WQ_E_FORMAT,
 			"--shell takes one word, a line for the shell, and there are %zu; quote it",
 			c->n);
-	wq_cbor_put_map(out, 4 + c->input);
+	wq_cbor_put_map(out, 5 + c->input);
 	int rc = put_directory(out, err);
 	if (rc == 0)
 		rc = put_environment(out, err);
@@ -321,6 +321,9 @@ int command_to_cbor(const struct command *c, struct wq_cbor_out *out, struct wq_
 	if (rc < 0)
 		return rc;
 	put_umask(out);
+	/* Else what is not set here would be what it is where the server was started. */
+	wq_cbor_put_text(out, "pass-environment");
+	wq_cbor_put_bool(out, false);
 	return out->err ? err_set(err, out->err, "cannot make the payload") : 0;
 }
 

@@ -47,7 +47,7 @@ static int compare(const void *a, const void *b)
 const char **environment_merge(const char *const *base, const char *const *own, size_t n_own)
 {
 	size_t n = 0, at = 0;
-	while (base[n])
+	while (base && base[n])
 		n++;
 	const char **ret = malloc((n + n_own + 1) * sizeof(*ret));
 	if (!ret)

@@ -165,7 +165,8 @@ static int32_t spawn_command(
 	int32_t rc = request_parse(s, task->request, &request, err);
 	if (rc != WQ_OK)
 		return rc;
-	const char **env = environment_merge(what.env, request.env, request.n_env);
+	const char **env =
+		environment_merge(request.no_pass ? NULL : what.env, request.env, request.n_env);
 	what.argv = request.argv;
 	what.env = env;
 	what.dir = request.dir ? request.dir : s->default_dir;

@@ -223,6 +223,18 @@ static int32_t take_env(struct parse *p, struct wq_cbor_in *in, const char *key)
 	return WQ_OK;
 }
 
+static int32_t take_pass(struct parse *p, struct wq_cbor_in *in, const char *key)
+{
+	struct wq_cbor_item item;
+	int32_t rc = take_item(p, in, key, &item);
+	if (rc != WQ_OK)
+		return rc;
+	if (item.type != WQ_CBOR_BOOL)
+		return refuse(p, &(struct place){ key, NULL, NO_PLACE }, &item, "true or false");
+	p->request->no_pass = !item.u;
+	return WQ_OK;
+}
+
 static int32_t take_int(struct parse *p, struct wq_cbor_in *in, const char *key, int32_t max,
 	const char *right, int32_t *ret)
 {
@@ -314,6 +326,7 @@ enum {
 	KEY_SHELL,
 	KEY_DIR,
 	KEY_ENV,
+	KEY_PASS,
 	KEY_UMASK,
 	KEY_STDIN,
 	KEY_NICE,
@@ -329,6 +342,7 @@ static const struct {
 	[KEY_SHELL] = { "shell", take_shell },
 	[KEY_DIR] = { "dir", take_dir },
 	[KEY_ENV] = { "env", take_env },
+	[KEY_PASS] = { "pass-environment", take_pass },
 	[KEY_UMASK] = { "umask", take_umask },
 	[KEY_STDIN] = { "stdin", take_stdin },
 	[KEY_NICE] = { "nice", take_nice },

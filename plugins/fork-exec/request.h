@@ -17,6 +17,7 @@ struct request {
 	const char **argv; /* NULL at the end */
 	const char **env;  /* in order of environment_compare */
 	size_t n_env;
+	bool no_pass;          /* `env` is all of it */
 	const char *dir;       /* NULL: not said */
 	struct wq_bytes input; /* borrowed from the payload */
 	int32_t umask;         /* -1: not said */

@@ -98,6 +98,10 @@ static inline const char *fx_put(struct wq_cbor_out *o, const char *p)
 		wq_cbor_put_bool(o, 1);
 		return p + 4;
 	}
+	if (strncmp(p, "false", 5) == 0) {
+		wq_cbor_put_bool(o, 0);
+		return p + 5;
+	}
 	wq_cbor_put_int(o, strtoll(p, &end, 10));
 	ck_assert_msg(end != p, "no item: %s", p);
 	return end;

@@ -170,6 +170,23 @@ START_TEST(the_environment_of_a_request_wins)
 }
 END_TEST
 
+START_TEST(the_environment_of_a_request_may_be_all_of_it)
+{
+	fx_open(&fx, "pass-environment=PATH, HOME", NULL);
+
+	const struct fake_child *c =
+		fx_start(&fx, "{'shell': 'env', 'env': {'A': 'b'}, 'pass-environment': false}");
+	ck_assert_int_eq(n_words(c->what.env), 1);
+	ck_assert_str_eq(fake_env(c, "A"), "b");
+
+	c = fx_start(&fx, "{'shell': 'env', 'pass-environment': false}");
+	ck_assert_int_eq(n_words(c->what.env), 0);
+	c = fx_start(&fx, "{'shell': 'env', 'pass-environment': true}");
+	ck_assert_int_eq(n_words(c->what.env), 2);
+	fx_close(&fx);
+}
+END_TEST
+
 /* ---- limits ---------------------------------------------------------------------------------- */
 
 static const struct {
@@ -241,7 +258,7 @@ END_TEST
 
 /* ---- what is refused ------------------------------------------------------------------------- */
 
-#define KNOWN "known are: argv, shell, dir, env, umask, stdin, nice, limits"
+#define KNOWN "known are: argv, shell, dir, env, pass-environment, umask, stdin, nice, limits"
 #define WORD  "a text, or a byte string, without NUL"
 
 static const struct {
@@ -288,6 +305,8 @@ static const struct {
 		"'env': the variable 'A' must have as its value " WORD },
 	{ "{'shell': '', 'env': {'A': '1', 'B': '2', h'41': '3'}}",
 		"'env': the variable 'A' is there twice" },
+	{ "{'shell': '', 'pass-environment': 1}",
+		"'pass-environment' is 1; it must be true or false" },
 	{ "{'shell': '', 'umask': 512}",
 		"'umask' is 512; it must be a number from 0 to 511 (0777)" },
 	{ "{'shell': '', 'umask': '022'}",
@@ -502,6 +521,7 @@ int main(void)
 	tcase_add_test(runs, a_self_described_map_is_a_request_too);
 	tcase_add_test(runs, the_environment_has_what_is_passed_and_nothing_else);
 	tcase_add_test(runs, the_environment_of_a_request_wins);
+	tcase_add_test(runs, the_environment_of_a_request_may_be_all_of_it);
 	tcase_add_loop_test(runs, a_request_may_set_each_limit_and_lower_that_of_the_task_manager,
 		0, sizeof(limits) / sizeof(*limits));
 	tcase_add_test(runs, all_limits_together);

@@ -58,6 +58,15 @@ def test_run_is_as_if_it_ran_here():
         assert server.names("4-complete") == [], "the result was not taken away"
 
 
+def test_the_environment_is_that_of_run_and_nothing_else():
+    with Server(COMMANDS) as server:
+        env = {"PATH": os.environ["PATH"], "WQ_SPOOL": server.spool, "MINE": "1"}
+        done = subprocess.run([WQ, "run", "/usr/bin/env"], env=env, capture_output=True, text=True,
+                              timeout=LIMIT_S)
+        own = {"WQ_ID", "WQ_ATTEMPT", "WQ_TASK_MANAGER", "WQ_WORK_DIR", "WQ_TASK"}
+        assert {line.split("=")[0] for line in done.stdout.splitlines()} == set(env) | own, done
+
+
 def test_words_that_are_not_utf8_arrive_as_they_are():
     with Server(COMMANDS) as server:
         env = {os.fsencode(k): os.fsencode(v) for k, v in server.env.items()}
