@@ -53,46 +53,43 @@ static struct tree_mark mark_of(const struct child *c)
 	};
 }
 
-/* How many have been signalled; 0 only counts them. */
-static uint32_t signal_all(const struct child *c, int signo)
-{
-	struct tree_mark mark;
-	int n;
-	if (c->cgroup_fd >= 0) {
-		n = cgroup_signal(c->cgroup_fd, signo);
-	} else {
-		mark = mark_of(c);
-		n = signo ? tree_signal(&mark, signo) : tree_count(&mark);
-	}
-	return n < 0 ? 0 : (uint32_t)n;
-}
-
-static void kill_all(const struct child *c)
-{
-	if (c->cgroup_fd >= 0) {
-		if (cgroup_kill(c->cgroup_fd) < 0)
-			(void)cgroup_signal(c->cgroup_fd, SIGKILL);
-		return;
-	}
-	struct tree_mark mark = mark_of(c);
-	(void)tree_kill(&mark, KILL_ROUNDS);
-}
-
 /* Could the system not say it just now?  Then it is asked again; else nobody can say it ever. */
 static bool is_passing(int rc)
 {
 	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -EINTR;
 }
 
-static bool has_left(const struct child *c)
+/* ---- its cgroup, where it has one -------------------------------------------------------------- */
+
+static bool has_cgroup(const struct child *c)
 {
-	int n;
-	if (c->cgroup_fd >= 0) {
-		n = cgroup_is_populated(c->cgroup_fd);
-	} else {
-		struct tree_mark mark = mark_of(c);
-		n = tree_count(&mark);
-	}
+	return c->cgroup_fd >= 0;
+}
+
+/* How many have got it. */
+static uint32_t tell_cgroup(const struct child *c)
+{
+	int n = cgroup_signal(c->cgroup_fd, SIGTERM);
+	/* One that is stopped would see it only when it is continued. */
+	(void)cgroup_signal(c->cgroup_fd, SIGCONT);
+	return n < 0 ? 0 : (uint32_t)n;
+}
+
+static void kill_cgroup(const struct child *c)
+{
+	if (cgroup_kill(c->cgroup_fd) < 0)
+		(void)cgroup_signal(c->cgroup_fd, SIGKILL);
+}
+
+static uint32_t count_cgroup(const struct child *c)
+{
+	int n = cgroup_signal(c->cgroup_fd, 0);
+	return n < 0 ? 0 : (uint32_t)n;
+}
+
+static bool is_populated(const struct child *c)
+{
+	int n = cgroup_is_populated(c->cgroup_fd);
 	return n > 0 || (n < 0 && is_passing(n));
 }
 
@@ -110,11 +107,18 @@ static void finish(struct child *c)
 {
 	struct herd *h = c->herd;
 	child_drain(c);
-	c->end.out_bytes = c->out.output.written;
-	c->end.out_kept = c->out.output.kept;
-	c->end.err_bytes = c->err.output.written;
-	c->end.err_kept = c->err.output.kept;
-	child_close_outputs(c);
+	if (c->out) {
+		c->end.out_bytes = c->out->output.written;
+		c->end.out_kept = c->out->output.kept;
+	}
+	if (c->err) {
+		c->end.err_bytes = c->err->output.written;
+		c->end.err_kept = c->err->output.kept;
+	}
+	if (c->state == CHILD_RUNNING) /* it has not been cleared */
+		child_leave_outputs(c);
+	else
+		child_close_outputs(c);
 	c->pid = 0;
 	unwatch(c);
 	loop_del_timer(h->loop, c->timer);
@@ -135,7 +139,9 @@ static void arm(struct child *c)
 	int64_t now = time_mono_ns(), at = TIME_NEVER;
 	if (c->phase == CHILD_TERMED)
 		at = c->kill_at_ns;
-	if (c->phase == CHILD_KILLED || c->is_polled) {
+	if (c->is_due) {
+		at = now;
+	} else if (c->phase == CHILD_KILLED || c->is_polled || c->wants_term) {
 		if (c->pause_ns == 0)
 			c->pause_ns = PAUSE_FIRST_MS * NS_PER_MS;
 		int64_t next = time_after(now, c->pause_ns);
@@ -145,22 +151,30 @@ static void arm(struct child *c)
 		if (c->pause_ns > PAUSE_MAX_MS * NS_PER_MS)
 			c->pause_ns = PAUSE_MAX_MS * NS_PER_MS;
 	}
+	c->look_at_ns = at;
 	loop_set_timer(c->herd->loop, c->timer, at);
 }
 
 static void begin_kill(struct child *c)
 {
 	c->phase = CHILD_KILLED;
+	c->wants_term = false;
 	c->pause_ns = PAUSE_FIRST_MS * NS_PER_MS;
-	kill_all(c);
+	if (has_cgroup(c))
+		kill_cgroup(c);
+	else
+		c->is_due = true;
 }
 
-static void begin_term(struct child *c, uint32_t grace_ms)
+/* How many have got SIGTERM, as far as that is known already. */
+static uint32_t begin_term(struct child *c, uint32_t grace_ms)
 {
 	c->phase = CHILD_TERMED;
 	c->kill_at_ns = time_after(time_mono_ns(), grace_ms * NS_PER_MS);
-	/* One that is stopped would see it only when it is continued. */
-	(void)signal_all(c, SIGCONT);
+	if (has_cgroup(c))
+		return tell_cgroup(c);
+	c->wants_term = c->is_due = true;
+	return 0;
 }
 
 void child_end(struct child *c, uint32_t how, uint32_t grace_ms)
@@ -174,8 +188,7 @@ void child_end(struct child *c, uint32_t how, uint32_t grace_ms)
 	if (how == WQ_TERM_NOW) {
 		begin_kill(c);
 	} else if (c->phase == CHILD_LEFT_ALONE) {
-		(void)signal_all(c, SIGTERM);
-		begin_term(c, grace_ms);
+		(void)begin_term(c, grace_ms);
 	} else {
 		int64_t at = time_after(time_mono_ns(), grace_ms * NS_PER_MS);
 		c->kill_at_ns = at < c->kill_at_ns ? at : c->kill_at_ns;
@@ -183,17 +196,106 @@ void child_end(struct child *c, uint32_t how, uint32_t grace_ms)
 	arm(c);
 }
 
-void child_on_timer(void *child)
+static void look_at_cgroup(struct child *c)
 {
-	struct child *c = child;
 	if (c->phase == CHILD_KILLED)
-		kill_all(c);
+		kill_cgroup(c);
 	else if (c->phase == CHILD_TERMED && time_mono_ns() >= c->kill_at_ns)
 		begin_kill(c);
-	if (c->state == CHILD_CLEARING && !has_left(c))
+	if (c->state == CHILD_CLEARING && !is_populated(c))
 		finish(c);
 	else
 		arm(c);
+}
+
+/* ---- without a cgroup -------------------------------------------------------------------------- */
+
+static bool is_waiting(const struct child *c, int64_t now)
+{
+	return c->state != CHILD_ENDED && !has_cgroup(c) && c->look_at_ns <= now;
+}
+
+/* What the look has found.  True: it is to be killed. */
+static bool take_look(struct child *c, const struct tree_look *look, int rc, int64_t now)
+{
+	bool is_left = rc == 0 ? look->n > 0 : is_passing(rc);
+	if (rc == 0) {
+		if (c->counts_rest)
+			c->end.rest = c->wants_term ? look->n_signalled : look->n;
+		c->wants_term = c->counts_rest = false;
+	}
+	if (c->state == CHILD_CLEARING && !is_left) {
+		finish(c);
+		return false;
+	}
+	if (c->phase == CHILD_TERMED && now >= c->kill_at_ns)
+		begin_kill(c);
+	c->is_due = false; /* this was it */
+	arm(c);
+	return c->phase == CHILD_KILLED;
+}
+
+/* How many are asked about. */
+static size_t ask(const struct herd *h, int64_t now, struct tree_look *ret)
+{
+	size_t n = 0;
+	const struct child *c;
+	TAILQ_FOREACH(c, &h->all, all)
+	{
+		if (!is_waiting(c, now))
+			continue;
+		ret[n++] = (struct tree_look){
+			.mark = mark_of(c),
+			.signo = c->wants_term ? SIGTERM : 0,
+			.then = SIGCONT, /* one that is stopped would not see it else */
+		};
+	}
+	return n;
+}
+
+/* `looks` as `ask` has put them; NULL: there are none.  How many are to be killed. */
+static size_t take_looks(struct herd *h, int64_t now, const struct tree_look *looks, int rc,
+	struct tree_mark *ret_kill)
+{
+	size_t n = 0;
+	struct child *c;
+	TAILQ_FOREACH(c, &h->all, all)
+	{
+		if (!is_waiting(c, now))
+			continue;
+		if (take_look(c, looks, rc, now) && ret_kill)
+			ret_kill[n++] = mark_of(c);
+		looks += looks != NULL;
+	}
+	return n;
+}
+
+/* One walk through /proc for all whose time has come: with one for each the cost of many would grow
+ * with their square. */
+static void look_at_waiting(struct herd *h)
+{
+	int64_t now = time_mono_ns();
+	struct tree_look *looks = calloc(h->n_alive, sizeof *looks);
+	struct tree_mark *kill = calloc(h->n_alive, sizeof *kill);
+	int rc = -ENOMEM;
+	if (looks && kill) {
+		size_t n = ask(h, now, looks);
+		rc = tree_look(looks, n);
+	}
+	size_t n_kill = take_looks(h, now, looks, rc, kill);
+	if (n_kill > 0)
+		(void)tree_kill(kill, n_kill, KILL_ROUNDS);
+	free(looks);
+	free(kill);
+}
+
+void child_on_timer(void *child)
+{
+	struct child *c = child;
+	if (has_cgroup(c))
+		look_at_cgroup(c);
+	else
+		look_at_waiting(c->herd);
 }
 
 /* ---- what it has left ------------------------------------------------------------------------ */
@@ -221,22 +323,35 @@ static void watch_cgroup(struct child *c)
 /* Tell what is left to end; its end is told when nothing is. */
 static void begin_clearing(struct child *c)
 {
+	uint32_t rest;
 	c->is_begun = true;
 	if (c->phase == CHILD_KILLED) {
-		c->end.rest = signal_all(c, 0);
-		kill_all(c);
+		rest = has_cgroup(c) ? count_cgroup(c) : 0;
+		begin_kill(c);
+	} else if (c->phase == CHILD_LEFT_ALONE) {
+		rest = begin_term(c, c->grace_ms);
 	} else {
-		/* Once more where it was told to end: who was born after that has not heard of it. */
-		c->end.rest = signal_all(c, SIGTERM);
-		if (c->phase == CHILD_LEFT_ALONE)
-			begin_term(c, c->grace_ms);
+		/* Once more: who was born after that has not heard of it. */
+		rest = has_cgroup(c) ? tell_cgroup(c) : 0;
+		c->wants_term = c->is_due = !has_cgroup(c);
 	}
-	if (c->cgroup_fd >= 0)
+	c->end.rest = rest;
+	c->counts_rest = !has_cgroup(c);
+	if (has_cgroup(c))
 		watch_cgroup(c);
 	arm(c);
 	/* What changed before the watch will not be told. */
-	if (c->watch && !has_left(c))
+	if (c->watch && !is_populated(c))
 		loop_set_timer(c->herd->loop, c->timer, time_mono_ns());
+}
+
+/* Most leave nothing behind; then this is all that there is to do. */
+static bool drop_empty_cgroup(struct child *c)
+{
+	if (unlinkat(c->herd->base_fd, c->name, AT_REMOVEDIR) < 0)
+		return false;
+	fdio_close(&c->cgroup_fd);
+	return true;
 }
 
 void child_clear(struct child *c)
@@ -248,12 +363,12 @@ void child_clear(struct child *c)
 	}
 	c->state = CHILD_CLEARING;
 	TAILQ_INSERT_TAIL(&c->herd->clearing, c, clearing);
-	if (c->cgroup_fd < 0)
+	if (!has_cgroup(c))
 		return; /* the sweep that follows sees to it */
-	if (has_left(c))
-		begin_clearing(c);
-	else
+	if (drop_empty_cgroup(c) || !is_populated(c))
 		finish(c);
+	else
+		begin_clearing(c);
 }
 
 void child_take_up(struct child *c)
@@ -268,10 +383,10 @@ void child_take_up(struct child *c)
 		c->cgroup_fd = -1;
 		c->is_polled = true; /* its processes are not our children */
 	}
-	if (has_left(c))
-		begin_clearing(c);
-	else
+	if (has_cgroup(c) && !is_populated(c))
 		finish(c);
+	else
+		begin_clearing(c);
 }
 
 /* ---- the sweep ------------------------------------------------------------------------------- */
@@ -283,7 +398,7 @@ static bool is_known_pid(void *arg, pid_t pid)
 
 static bool is_in_sweep(const struct child *c)
 {
-	return c->cgroup_fd < 0 && !c->is_polled;
+	return !has_cgroup(c) && !c->is_polled;
 }
 
 /* `tag` is this child's, or that and "." and more. */
@@ -341,14 +456,14 @@ static bool has_strays(struct herd *h)
 
 static void sweep_one(struct child *c, bool is_unclear)
 {
-	/* One that hides what it is may still have children that do not: these would end unseen. */
-	if (c->n_left == 0 && is_unclear && has_left(c)) {
-		c->n_left = 1;
-		c->is_polled = true;
-	}
-	if (c->n_left == 0)
+	if (c->n_left == 0 && !is_unclear) {
 		finish(c);
-	else if (!c->is_begun)
+		return;
+	}
+	/* One that hides what it is may still have children that do not: these would end unseen. */
+	if (c->n_left == 0)
+		c->is_polled = c->is_due = true;
+	if (!c->is_begun)
 		begin_clearing(c);
 	else if (c->is_polled)
 		arm(c);

@@ -75,7 +75,7 @@ static struct child *new_child(struct herd *h, const char *name, const char *tag
 		return NULL;
 	c->herd = h;
 	c->cgroup_fd = c->watch_fd = -1;
-	c->out = c->err = (struct stream){ .child = c, .output = { .read_fd = -1, .file_fd = -1 } };
+	c->look_at_ns = TIME_NEVER;
 	c->end = (struct wq_child_end){ .struct_size = sizeof c->end };
 	snprintf(c->name, sizeof c->name, "%s", name);
 	snprintf(c->tag, sizeof c->tag, "%s", tag);
@@ -244,7 +244,7 @@ static int take_up(void *arg, const struct record *r)
 	c->end.how = WQ_CHILD_UNKNOWN;
 	c->end.began_us = r->began_us;
 	set_why(c, "lost",
-		same_boot ? "its wq-shepherd ended before it did"
+		same_boot ? "its wq-shepherd ended before its end was known for good"
 			  : "the machine was started anew while it ran");
 	if (same_boot && r->pid > 0 && r->start_ticks) {
 		c->session = c->pid = r->pid;
@@ -347,6 +347,11 @@ size_t herd_alive(const struct herd *h)
 	return h->n_alive;
 }
 
+bool herd_is_idle(const struct herd *h)
+{
+	return h->n == 0 && LIST_EMPTY(&h->left);
+}
+
 const char *herd_containment(const struct herd *h)
 {
 	return h->base_fd >= 0 ? "cgroup" : "best effort";
@@ -430,6 +435,7 @@ void herd_free(struct herd *h)
 		free_rest(LIST_FIRST(&h->rests));
 	while (!TAILQ_EMPTY(&h->all))
 		free_child(TAILQ_FIRST(&h->all));
+	herd_close_left(h);
 	if (h->tell_timer)
 		loop_del_timer(h->loop, h->tell_timer);
 	for (size_t i = 0; i < HERD_LOW_FDS; i++)

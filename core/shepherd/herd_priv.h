@@ -15,7 +15,8 @@ enum {
 	HERD_MAX = 65536,             /* children known at once */
 	HERD_OUTPUT_BUDGET = 1 << 20, /* bytes of one output a round, so that others get theirs */
 	HERD_PID_LISTS = 1024,
-	HERD_LOW_FDS = 8, /* see herd_spare_fds */
+	HERD_LOW_FDS = 8,      /* see herd_spare_fds */
+	HERD_LEFT_MAX = 16384, /* outputs of what was left alone, a descriptor each */
 };
 
 enum child_state {
@@ -31,10 +32,13 @@ enum child_phase {
 	CHILD_KILLED  /* SIGKILL is sent, again and again until nothing is left */
 };
 
+/* An output of a child, or of what it has left alone. */
 struct stream {
 	struct output output;
-	struct loop_fd *src; /* NULL: at its end, or there is none */
-	struct child *child;
+	struct loop_fd *src; /* NULL: at its end */
+	struct herd *herd;
+	bool is_left; /* its child has ended, and it is in herd.left */
+	LIST_ENTRY(stream) left;
 };
 
 struct child {
@@ -47,16 +51,21 @@ struct child {
 	bool is_begun;  /* clearing: what was left has been told to end */
 	bool is_polled; /* nothing tells us when what is left of it ends */
 	bool is_in_telling;
+	/* Without a cgroup: for the next look at all processes. */
+	bool is_due;              /* now */
+	bool wants_term;          /* SIGTERM is to be sent */
+	bool counts_rest;         /* end.rest is to be filled */
 	uint32_t flags, grace_ms; /* of its spawn */
 	uint32_t n_left;          /* of its strays, in the sweep that goes on */
 	pid_t pid;                /* 0: reaped, or never begun */
 	pid_t session;
 	uint64_t start_ticks; /* 0: we are its parent */
 	int64_t began_ns, kill_at_ns, pause_ns;
+	int64_t look_at_ns; /* what the timer is set to */
 	int cgroup_fd, watch_fd;
 	struct loop_fd *watch;
 	struct loop_timer *timer; /* NULL once it has ended */
-	struct stream out, err;
+	struct stream *out, *err; /* NULL: there is none */
 	struct wq_child_end end;
 	char *text; /* end.text */
 	char error[WQ_ERR_NAME_SIZE];
@@ -90,7 +99,8 @@ struct herd {
 	struct pid_list by_pid[HERD_PID_LISTS]; /* those not reaped */
 	struct child_list all, clearing, telling;
 	LIST_HEAD(, rest) rests;
-	size_t n, n_alive;
+	LIST_HEAD(, stream) left;
+	size_t n, n_alive, n_left;
 	struct loop_timer *tell_timer;
 	/* What a child is to have instead of what this process gave itself. */
 	bool has_nofile, has_oom;
@@ -108,6 +118,12 @@ int child_start(struct child *c, const struct frame_spawn *spawn, struct wq_err 
 void child_drain(struct child *c);
 
 void child_close_outputs(struct child *c);
+
+/* Who still writes to them when it has ended is left alone: what he writes is read on, and dropped,
+ * until there is nobody who could.  The others are closed. */
+void child_leave_outputs(struct child *c);
+
+void herd_close_left(struct herd *h);
 
 /* Its main process has been reaped: see to what is left. */
 void child_clear(struct child *c);

@@ -480,6 +480,8 @@ static bool receive(struct link *l)
 		l->heard_ns = time_mono_ns();
 		if (!take_frames(l))
 			return false;
+		if (n < READ_SIZE)
+			break;
 	}
 	return true;
 }

@@ -22,9 +22,8 @@
 
 enum {
 	OWN_FD = 3,
-	STOP_GRACE_MS = 10 * 1000,
 	OOM_SCORE_ADJ = -500,    /* of -1000 to 1000: its end would lose what it knows */
-	DESCRIPTORS_MAX = 65536, /* five a child */
+	DESCRIPTORS_MAX = 65536, /* up to six a child */
 	UUID_MAX = 36
 };
 
@@ -124,7 +123,7 @@ static void on_stop(void *arg, int signo)
 {
 	struct serve *s = arg;
 	log_notice("wq-shepherd: ending all children: %s", strsignal(signo));
-	serve_stop(s, STOP_GRACE_MS);
+	serve_stop(s, SERVE_STOP_GRACE_MS);
 }
 
 static int run(struct loop *loop, const struct arguments *a, struct wq_err *err)

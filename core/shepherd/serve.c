@@ -22,9 +22,11 @@ enum {
 	BACKLOG = 16,
 	READ_BUDGET = 256 * 1024,      /* of orders a round */
 	UNREAD_MAX = 8 * 1024 * 1024,  /* what waits for a server before its orders wait too */
-	KEEP_BUFFER = 64 * 1024,       /* memory that an empty buffer may keep */
+	KEEP_BUFFER = READ_BUDGET,     /* memory that an empty buffer may keep */
 	LINGER_DEFAULT_MS = 60 * 1000, /* before a server has named its own */
 	LINGER_MAX_MS = 24 * 3600 * 1000,
+	LOOK_MIN_MS = 1000, /* between two looks whether the spool is there, while nobody is */
+	LOOK_MAX_MS = 60 * 1000,
 	ACCEPT_AGAIN_MS = 1000, /* when there was no descriptor for a connection */
 	LAST_WORDS_MS = 2000    /* for a server to take note of the ends, after a stop */
 };
@@ -37,11 +39,12 @@ struct peer {
 	int fd; /* -1: there is none */
 	struct loop_fd *src;
 	struct buf in, out;
-	size_t out_at;   /* of `out`, what has been sent */
-	bool is_known;   /* it has said hello */
-	bool is_told;    /* it has asked for ends */
-	bool is_deaf;    /* it reads no more; what it has written is still read */
-	bool is_closing; /* once all is sent */
+	uint32_t watched; /* what epoll is asked for */
+	size_t out_at;    /* of `out`, what has been sent */
+	bool is_known;    /* it has said hello, and we understand each other */
+	bool is_told;     /* it has asked for ends */
+	bool is_deaf;     /* it reads no more; what it has written is still read */
+	bool is_closing;  /* once all is sent */
 };
 
 struct serve {
@@ -49,9 +52,11 @@ struct serve {
 	struct herd *herd;
 	int own_fd, run_fd, lock_fd, listen_fd;
 	struct loop_fd *listen_src;
-	struct loop_timer *linger_timer, *accept_timer, *stop_timer;
+	struct loop_timer *alone_timer, *accept_timer, *stop_timer;
 	int64_t linger_ms;
+	int64_t linger_at_ns; /* when it goes, for nobody was there and nothing to do; or never */
 	bool is_done, is_stopping, has_last_words;
+	bool is_unwanted; /* a server of another major waits for the end of this one */
 	struct peer peer;
 };
 
@@ -66,7 +71,8 @@ static void watch_peer(struct serve *s)
 	uint32_t events = waiting ? EPOLLOUT : 0;
 	if (waiting <= UNREAD_MAX && !p->is_closing)
 		events |= EPOLLIN;
-	(void)loop_mod_fd(s->loop, p->src, events);
+	if (events != p->watched && loop_mod_fd(s->loop, p->src, events) == 0)
+		p->watched = events;
 }
 
 /* It has missed something, and learns that by the end of its connection.  What it has written already
@@ -187,15 +193,16 @@ static int take_hello(struct serve *s, const struct frame *f, struct wq_err *err
 	struct peer *p = &s->peer;
 	if (f->kind != FRAME_HELLO)
 		return err_set_name(err, -WQ_E_FORMAT, "no-hello", "the first frame is no hello");
-	p->is_known = true;
 	tell_hello(s);
-	if (f->hello.major != FRAME_MAJOR) {
+	p->is_known = f->hello.major == FRAME_MAJOR;
+	p->is_closing = !p->is_known;
+	if (!p->is_known && !s->is_unwanted)
 		log_notice("wq-shepherd: a server speaks version %u of the protocol, this is "
-			   "version %d",
+			   "version %d: ending when no child runs",
 			f->hello.major, FRAME_MAJOR);
-		p->is_closing = true;
+	s->is_unwanted = !p->is_known;
+	if (!p->is_known)
 		return 0;
-	}
 	s->linger_ms = f->hello.linger_ms < 0               ? 0
 		       : f->hello.linger_ms > LINGER_MAX_MS ? LINGER_MAX_MS
 							    : f->hello.linger_ms;
@@ -234,7 +241,7 @@ static void carry_out(struct serve *s, const struct frame *f)
 		tell_all(s);
 		break;
 	case FRAME_QUIT:
-		if (herd_size(s->herd) == 0)
+		if (herd_is_idle(s->herd))
 			s->is_done = true;
 		break;
 	default: /* of a newer server, or one that we send */
@@ -341,8 +348,8 @@ static int accept_peer(struct serve *s)
 		(void)close(fd);
 		return rc;
 	}
-	s->peer = (struct peer){ .fd = fd, .src = src };
-	loop_set_timer(s->loop, s->linger_timer, TIME_NEVER);
+	s->peer = (struct peer){ .fd = fd, .src = src, .watched = EPOLLIN };
+	loop_set_timer(s->loop, s->alone_timer, TIME_NEVER);
 	/* The others wait in the queue of the socket. */
 	(void)loop_mod_fd(s->loop, s->listen_src, 0);
 	return 1;
@@ -369,6 +376,24 @@ static void on_accept_again(void *arg)
 
 /* ---- its own end ----------------------------------------------------------------------------- */
 
+/* What it knows of them is in their records: the next shepherd tells that they are lost. */
+static bool may_make_way(const struct serve *s)
+{
+	return s->is_unwanted && herd_alive(s->herd) == 0;
+}
+
+/* With nobody there: when to look whether to go. */
+static int64_t next_look(const struct serve *s, int64_t now)
+{
+	int64_t pause_ms = s->linger_ms < LOOK_MIN_MS   ? LOOK_MIN_MS
+			   : s->linger_ms > LOOK_MAX_MS ? LOOK_MAX_MS
+							: s->linger_ms;
+	int64_t look = time_after(now, pause_ms * NS_PER_MS);
+	if (may_make_way(s))
+		return now;
+	return s->linger_at_ns < look ? s->linger_at_ns : look;
+}
+
 /* After each thing that has happened: is there anything left to stay for? */
 static void settle(struct serve *s)
 {
@@ -381,16 +406,43 @@ static void settle(struct serve *s)
 				s->loop, s->stop_timer, time_after(now, LAST_WORDS_MS * NS_PER_MS));
 		s->has_last_words = true;
 	}
-	if (s->peer.fd < 0 && herd_size(s->herd) == 0)
-		loop_set_timer(s->loop, s->linger_timer, time_after(now, s->linger_ms * NS_PER_MS));
+	/* Who connects is no server before he has said so. */
+	if (s->peer.is_known || !herd_is_idle(s->herd))
+		s->linger_at_ns = TIME_NEVER;
+	else if (s->linger_at_ns == TIME_NEVER)
+		s->linger_at_ns = time_after(now, s->linger_ms * NS_PER_MS);
+	loop_set_timer(s->loop, s->alone_timer, s->peer.fd < 0 ? next_look(s, now) : TIME_NEVER);
 }
 
-static void on_linger(void *arg)
+static void on_idle(void *arg)
+{
+	settle(arg);
+}
+
+/* Has .wq been removed?  Then nobody can come any more.  A count of links is not enough: some file
+ * systems do not keep one. */
+static bool is_spool_gone(const struct serve *s)
+{
+	struct stat st;
+	if (faccessat(s->own_fd, run_name, F_OK, 0) == 0)
+		return false;
+	return errno == ESTALE ||
+	       (errno == ENOENT && fstat(s->own_fd, &st) == 0 && st.st_nlink == 0);
+}
+
+static void on_alone(void *arg)
 {
 	struct serve *s = arg;
 	/* One may have come in this very moment. */
-	if (s->peer.fd < 0 && accept_peer(s) <= 0)
+	if (s->peer.fd >= 0 || accept_peer(s) > 0)
+		return;
+	if (!s->is_stopping && is_spool_gone(s)) {
+		log_notice("wq-shepherd: ending all children: the spool has been removed");
+		serve_stop(s, SERVE_STOP_GRACE_MS);
+	}
+	if (may_make_way(s) || time_mono_ns() >= s->linger_at_ns)
 		s->is_done = true;
+	settle(s);
 }
 
 static void on_stop_timer(void *arg)
@@ -464,17 +516,17 @@ static int bind_socket(struct serve *s, struct wq_err *err)
 
 static int open_serve(struct serve *s, const char *uuid, struct wq_err *err)
 {
-	const struct herd_events events = { .arg = s, .ended = on_ended };
+	const struct herd_events events = { .arg = s, .ended = on_ended, .idle = on_idle };
 	int rc = take_lock(s, err);
 	if (rc < 0)
 		return rc;
 	s->run_fd = openat(s->own_fd, run_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->run_fd < 0)
 		return err_set(err, -errno, "cannot open '%s'", run_name);
-	s->linger_timer = loop_add_timer(s->loop, on_linger, s);
+	s->alone_timer = loop_add_timer(s->loop, on_alone, s);
 	s->accept_timer = loop_add_timer(s->loop, on_accept_again, s);
 	s->stop_timer = loop_add_timer(s->loop, on_stop_timer, s);
-	if (!s->linger_timer || !s->accept_timer || !s->stop_timer)
+	if (!s->alone_timer || !s->accept_timer || !s->stop_timer)
 		return err_set(err, -ENOMEM, "no memory");
 	rc = herd_new(&s->herd, s->loop, s->run_fd, uuid, &events, err);
 	if (rc == 0)
@@ -501,6 +553,7 @@ int serve_new(
 		.lock_fd = -1,
 		.listen_fd = -1,
 		.linger_ms = LINGER_DEFAULT_MS,
+		.linger_at_ns = TIME_NEVER,
 		.peer = { .fd = -1 },
 	};
 	int rc = open_serve(s, uuid, err);
@@ -527,7 +580,7 @@ void serve_free(struct serve *s)
 		loop_del_fd(s->loop, s->listen_src);
 	fdio_close(&s->listen_fd);
 	herd_free(s->herd);
-	struct loop_timer *timers[] = { s->linger_timer, s->accept_timer, s->stop_timer };
+	struct loop_timer *timers[] = { s->alone_timer, s->accept_timer, s->stop_timer };
 	for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
 		if (timers[i])
 			loop_del_timer(s->loop, timers[i]);

@@ -13,6 +13,10 @@
 
 #include "shepherd/herd.h"
 
+enum {
+	SERVE_STOP_GRACE_MS = 10 * 1000 /* of a stop that nobody has named one for */
+};
+
 struct serve;
 
 /*
@@ -27,8 +31,11 @@ void serve_free(struct serve *s);
 
 struct herd *serve_herd(struct serve *s);
 
-/* Nothing is left to do: it has been told to quit, or nobody has come for the time that the last
- * server named. */
+/*
+ * Nothing is left to do: it has been told to quit; nobody has come for the time that the last server
+ * named; a server that speaks another version waits, and no child runs; or .wq has been removed, so
+ * that nobody can come, and all have been ended.
+ */
 bool serve_is_done(const struct serve *s);
 
 /* End all children, SIGKILL after `grace_ms`; then it is done.  What has ended is told to a server that

@@ -26,64 +26,135 @@ struct ends {
 
 /* ---- output ---------------------------------------------------------------------------------- */
 
-static void close_stream(struct stream *s)
+/* What has come of it stays known. */
+static void stop_stream(struct stream *s)
 {
-	struct herd *h = s->child->herd;
-	if (!s->src)
-		return;
-	loop_del_fd(h->loop, s->src);
+	loop_del_fd(s->herd->loop, s->src);
 	s->src = NULL;
 	output_close(&s->output);
+}
+
+static void free_stream(struct stream *s)
+{
+	if (!s)
+		return;
+	stop_stream(s);
+	if (s->is_left) {
+		LIST_REMOVE(s, left);
+		s->herd->n_left--;
+	}
+	free(s);
 }
 
 static void pump_stream(struct stream *s, uint64_t budget)
 {
 	if (s->src && output_pump(&s->output, budget) == 0)
-		close_stream(s);
+		stop_stream(s);
 }
 
 static void on_output(void *arg, uint32_t events)
 {
+	struct stream *s = arg;
+	struct herd *h = s->herd;
 	(void)events;
-	pump_stream(arg, HERD_OUTPUT_BUDGET);
+	pump_stream(s, HERD_OUTPUT_BUDGET);
+	if (s->src || !s->is_left)
+		return;
+	free_stream(s);
+	if (herd_is_idle(h) && h->events.idle)
+		h->events.idle(h->events.arg);
 }
 
 static void drain_stream(struct stream *s)
 {
 	int waiting = 0;
 	/* As much as was there when it ended: who still writes does not keep us. */
-	if (s->src && ioctl(s->output.read_fd, FIONREAD, &waiting) == 0 && waiting > 0)
+	if (s && s->src && ioctl(s->output.read_fd, FIONREAD, &waiting) == 0 && waiting > 0)
 		pump_stream(s, (uint64_t)waiting);
 }
 
 void child_drain(struct child *c)
 {
-	drain_stream(&c->out);
-	drain_stream(&c->err);
+	drain_stream(c->out);
+	drain_stream(c->err);
 }
 
 void child_close_outputs(struct child *c)
 {
-	close_stream(&c->out);
-	close_stream(&c->err);
+	free_stream(c->out);
+	free_stream(c->err);
+	c->out = c->err = NULL;
 }
 
-/* A file of output, and the end of its pipe for the child in `ret_fd`. */
-static int open_stream(struct child *c, struct stream *s, int dir_fd, const char *name,
+static void leave_stream(struct stream *s)
+{
+	struct herd *h = s->herd;
+	/* Its file is what has been told of it.  Most have nobody any more who writes. */
+	fdio_close(&s->output.file_fd);
+	pump_stream(s, HERD_OUTPUT_BUDGET);
+	if (!s->src || h->n_left >= HERD_LEFT_MAX) {
+		free_stream(s);
+		return;
+	}
+	s->is_left = true;
+	LIST_INSERT_HEAD(&h->left, s, left);
+	h->n_left++;
+}
+
+void child_leave_outputs(struct child *c)
+{
+	if (c->out)
+		leave_stream(c->out);
+	if (c->err)
+		leave_stream(c->err);
+	c->out = c->err = NULL;
+}
+
+void herd_close_left(struct herd *h)
+{
+	while (!LIST_EMPTY(&h->left))
+		free_stream(LIST_FIRST(&h->left));
+}
+
+/* A file of output in `ret`, and the end of its pipe for the child in `ret_fd`. */
+static int open_stream(struct herd *h, struct stream **ret, int dir_fd, const char *name,
 	uint64_t limit, int *ret_fd, struct wq_err *err)
 {
 	if (!name)
 		return 0;
+	struct stream *s = calloc(1, sizeof *s);
+	if (!s)
+		return err_set_name(err, -ENOMEM, "no-resources", "cannot watch the output");
+	s->herd = h;
 	int rc = output_open(&s->output, dir_fd, name, limit, ret_fd);
-	if (rc < 0)
+	if (rc < 0) {
+		free(s);
 		return err_set_name(err, rc, "no-resources", "cannot make the file '%s'", name);
-	s->src = loop_add_fd(c->herd->loop, s->output.read_fd, EPOLLIN, on_output, s);
+	}
+	s->src = loop_add_fd(h->loop, s->output.read_fd, EPOLLIN, on_output, s);
 	if (!s->src) {
 		rc = -errno;
-		output_close(&s->output);
+		free_stream(s);
 		return err_set_name(err, rc, "no-resources", "cannot watch the output");
 	}
+	*ret = s;
 	return 0;
+}
+
+/* Is the path wrong, or is it the system that cannot open it just now? */
+static const char *name_of_dir_error(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+	case EACCES:
+	case EPERM:
+		return "no-directory";
+	default:
+		return "no-resources";
+	}
 }
 
 static int open_outputs(
@@ -93,14 +164,14 @@ static int open_outputs(
 	auto_close int dir_fd =
 		open(spawn->work_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir_fd < 0)
-		return err_set_name(err, -errno, "no-directory",
+		return err_set_name(err, -errno, name_of_dir_error(errno),
 			"cannot open the work directory '%s'", spawn->work_dir);
 	int rc = open_stream(
-		c, &c->out, dir_fd, spawn->out_name, what->out_limit, &ends->out_fd, err);
+		c->herd, &c->out, dir_fd, spawn->out_name, what->out_limit, &ends->out_fd, err);
 	if (rc < 0 || what->flags & WQ_SPAWN_JOIN_OUTPUT)
 		return rc;
 	return open_stream(
-		c, &c->err, dir_fd, spawn->err_name, what->err_limit, &ends->err_fd, err);
+		c->herd, &c->err, dir_fd, spawn->err_name, what->err_limit, &ends->err_fd, err);
 }
 
 /* ---- input and environment ------------------------------------------------------------------- */

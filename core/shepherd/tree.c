@@ -45,10 +45,12 @@ struct proc {
 	bool kernel;  /* a thread of the kernel */
 	bool has_env; /* an environment, be it empty: not so in execve, nor when it exits */
 	bool direct;  /* a member whoever its parent is */
-	bool strange; /* bears the tag of another task */
 	bool ours;    /* it descends from this process */
 	enum verdict verdict;
 	uint64_t start_ticks, env_size;
+	char *tag; /* NULL: none, or it was not looked for */
+	/* The parent as it was when its child was made, or NULL: nobody is older than his parent. */
+	struct proc *up;
 };
 
 /* All processes at one time, sorted by pid. */
@@ -58,7 +60,18 @@ struct procs {
 	/* Seen, and nothing could be read: gone, maybe into what they had forked, or in execve. */
 	size_t unsettled;
 	size_t unclear; /* of those, the ones in execve */
-	bool stop; /* stop who bears the tag as soon as he is read: some live no longer than that */
+};
+
+struct marks {
+	const struct tree_mark *at;
+	size_t n;
+};
+
+/* What is wanted of each that is read, besides who its parent is. */
+struct reading {
+	bool tags;
+	/* Stop who bears one of these as soon as he is read: some live no longer than that. */
+	struct marks stop;
 };
 
 /* ---- one process --------------------------------------------------------------------------------- */
@@ -106,12 +119,10 @@ static bool parse_stat(const char *text, struct proc *ret)
 	return n > FIELD_START;
 }
 
-/* 1; 0: there is no such process; -errno. */
-static int read_proc(int proc_fd, pid_t pid, struct proc *ret)
+static int read_stat(int dir_fd, const char *path, pid_t pid, struct proc *ret)
 {
-	char path[32], text[STAT_MAX];
-	snprintf(path, sizeof path, "%d/stat", pid);
-	auto_close int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	char text[STAT_MAX];
+	auto_close int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -errno : fdio_pread(fd, text, sizeof text - 1, 0);
 	if (n == -ENOENT || n == -ESRCH)
 		return 0;
@@ -120,6 +131,14 @@ static int read_proc(int proc_fd, pid_t pid, struct proc *ret)
 	text[n] = '\0';
 	*ret = (struct proc){ .pid = pid };
 	return parse_stat(text, ret);
+}
+
+/* 1; 0: there is no such process; -errno. */
+static int read_proc(int proc_fd, pid_t pid, struct proc *ret)
+{
+	char path[32];
+	snprintf(path, sizeof path, "%d/stat", pid);
+	return read_stat(proc_fd, path, pid, ret);
 }
 
 /* Is what has this pid now the process that was read?  One that belonged by its parent alone must
@@ -138,15 +157,18 @@ static bool is_child_still(int proc_fd, const struct proc *p)
 	       now.start_ticks == p->start_ticks && now.parent == getpid();
 }
 
-static bool signal_one(int proc_fd, const struct proc *p, int signo)
+/* `then` follows where `signo` has been sent; 0: nothing does. */
+static bool signal_one(int proc_fd, const struct proc *p, int signo, int then)
 {
 	auto_close int pidfd = pidfd_of(p->pid);
-	if (pidfd >= 0)
-		return is_still(proc_fd, p) && pidfd_signal(pidfd, signo) == 0;
-	if (pidfd != -ENOSYS && pidfd != -EPERM)
+	if (pidfd < 0 && pidfd != -ENOSYS && pidfd != -EPERM)
 		return false;
-	/* Nobody but us can reap it, so its pid stays its own. */
-	return is_child_still(proc_fd, p) && kill(p->pid, signo) == 0;
+	/* Without a pidfd: nobody but us can reap a child of ours, so its pid stays its own. */
+	bool sent = pidfd < 0 ? is_child_still(proc_fd, p) && kill(p->pid, signo) == 0
+			      : is_still(proc_fd, p) && pidfd_signal(pidfd, signo) == 0;
+	if (sent && then)
+		(void)(pidfd < 0 ? kill(p->pid, then) : pidfd_signal(pidfd, then));
+	return sent;
 }
 
 /* Looks for the first entry "WQ_TASK=..." in an environment that comes in pieces. */
@@ -216,6 +238,14 @@ static bool tag_belongs(const char *tag, const char *to)
 	return len > 0 && strncmp(tag, to, len) == 0 && (tag[len] == '\0' || tag[len] == '.');
 }
 
+static bool tag_belongs_to_any(const char *tag, const struct marks *marks)
+{
+	for (size_t i = 0; i < marks->n; i++)
+		if (tag_belongs(tag, marks->at[i].tag))
+			return true;
+	return false;
+}
+
 /* ---- all processes ------------------------------------------------------------------------------- */
 
 static int add_proc(struct procs *all, const struct proc *p)
@@ -230,6 +260,21 @@ static int add_proc(struct procs *all, const struct proc *p)
 	}
 	all->at[all->n++] = *p;
 	return 0;
+}
+
+static void forget_tags(struct procs *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		free(all->at[i].tag);
+		all->at[i].tag = NULL;
+	}
+}
+
+static void free_procs(struct procs *all)
+{
+	forget_tags(all);
+	free(all->at);
+	*all = (struct procs){ 0 };
 }
 
 static int by_pid(const void *a, const void *b)
@@ -286,22 +331,23 @@ static bool settle_tag(int proc_fd, struct proc *p, int tries, char ret[TAG_MAX 
 	return settled;
 }
 
-static void mark_by_tag(
-	int proc_fd, struct proc *p, const struct tree_mark *mark, struct procs *all)
+static int note_tag(int proc_fd, struct proc *p, const struct reading *reading, struct procs *all)
 {
 	char tag[TAG_MAX + 1];
 	/* Who is about to be stopped gets no time. */
-	bool settled = settle_tag(proc_fd, p, all->stop ? 1 : SETTLE_TRIES, tag);
+	bool settled = settle_tag(proc_fd, p, reading->stop.n ? 1 : SETTLE_TRIES, tag);
 	all->unsettled += !settled;
 	all->unclear += !settled && p->alive && !p->exiting && !p->has_env;
-	p->direct = tag_belongs(tag, mark->tag) && p->pid != getpid();
-	p->strange = mark->tag[0] && tag[0] && !p->direct;
-	if (p->direct && all->stop)
-		(void)signal_one(proc_fd, p, SIGSTOP);
+	if (tag[0] == '\0')
+		return 0;
+	p->direct = p->pid != getpid() && tag_belongs_to_any(tag, &reading->stop);
+	if (p->direct)
+		(void)signal_one(proc_fd, p, SIGSTOP, 0);
+	p->tag = strdup(tag);
+	return p->tag ? 0 : -ENOMEM;
 }
 
-/* `mark` NULL: without a look at their environments. */
-static int add_one(int proc_fd, pid_t pid, const struct tree_mark *mark, struct procs *ret)
+static int add_one(int proc_fd, pid_t pid, const struct reading *reading, struct procs *ret)
 {
 	struct proc p;
 	int rc = read_proc(proc_fd, pid, &p);
@@ -309,9 +355,14 @@ static int add_one(int proc_fd, pid_t pid, const struct tree_mark *mark, struct 
 	ret->unsettled += rc == 0;
 	if (rc <= 0)
 		return 0;
-	if (mark && p.alive && !p.kernel && !p.headless)
-		mark_by_tag(proc_fd, &p, mark, ret);
-	return add_proc(ret, &p);
+	rc = reading->tags && p.alive && !p.kernel && !p.headless
+		     ? note_tag(proc_fd, &p, reading, ret)
+		     : 0;
+	if (rc == 0)
+		rc = add_proc(ret, &p);
+	if (rc < 0)
+		free(p.tag);
+	return rc;
 }
 
 /* What getdents64(2) gives; d_reclen says where the next one is. */
@@ -321,7 +372,7 @@ union entries {
 };
 
 static int add_entries(int proc_fd, const union entries *entries, ssize_t len,
-	const struct tree_mark *mark, struct procs *ret)
+	const struct reading *reading, struct procs *ret)
 {
 	int rc = 0;
 	for (ssize_t at = 0; at < len && rc == 0;) {
@@ -330,19 +381,28 @@ static int add_entries(int proc_fd, const union entries *entries, ssize_t len,
 			sizeof size);
 		pid_t pid = pid_of_name(entries->bytes + at + offsetof(struct dirent64, d_name));
 		if (pid > 0)
-			rc = add_one(proc_fd, pid, mark, ret);
+			rc = add_one(proc_fd, pid, reading, ret);
 		at += size;
 	}
 	return rc;
+}
+
+static void find_parents(struct procs *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct proc *p = &all->at[i], *up = find(all, p->parent);
+		p->up = up && up != p && up->start_ticks <= p->start_ticks ? up : NULL;
+	}
 }
 
 /*
  * One after the other, as pids rise: who has a child and ends while he is looked at is followed, for
  * the child comes later.  The kernel would list all at once, and stale when they are read.
  */
-static int read_procs(int proc_fd, const struct tree_mark *mark, struct procs *ret)
+static int read_procs(int proc_fd, const struct reading *reading, struct procs *ret)
 {
 	union entries entries;
+	forget_tags(ret);
 	ret->n = ret->unsettled = ret->unclear = 0;
 	auto_close int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -352,23 +412,17 @@ static int read_procs(int proc_fd, const struct tree_mark *mark, struct procs *r
 		len = getdents64(fd, &entries, ENTRY_SIZE);
 		if (len < 0 && errno == EINVAL)
 			len = getdents64(fd, &entries, sizeof entries);
-		int rc = len < 0 ? -errno : add_entries(proc_fd, &entries, len, mark, ret);
+		int rc = len < 0 ? -errno : add_entries(proc_fd, &entries, len, reading, ret);
 		if (rc < 0)
 			return rc;
 	} while (len > 0);
 	if (ret->n > 0)
 		qsort(ret->at, ret->n, sizeof *ret->at, by_pid);
+	find_parents(ret);
 	return 0;
 }
 
 /* ---- who belongs --------------------------------------------------------------------------------- */
-
-/* The parent as it was when its child was made, or NULL: nobody is older than his parent. */
-static struct proc *parent_of(const struct procs *all, const struct proc *p)
-{
-	struct proc *parent = find(all, p->parent);
-	return parent && parent != p && parent->start_ticks <= p->start_ticks ? parent : NULL;
-}
 
 /*
  * Decide for all: each walks up until one is decided, and hands the answer down the way that it
@@ -380,23 +434,22 @@ static void decide(struct procs *all)
 		struct proc *p = &all->at[i];
 		while (p && p->verdict == UNKNOWN) {
 			p->verdict = ASKED;
-			p = parent_of(all, p);
+			p = p->up;
 		}
 		enum verdict answer = p && p->verdict == MEMBER ? MEMBER : FOREIGN;
-		for (p = &all->at[i]; p && p->verdict == ASKED; p = parent_of(all, p))
+		for (p = &all->at[i]; p && p->verdict == ASKED; p = p->up)
 			p->verdict = answer;
 	}
 }
 
-static void decide_ours(struct procs *all, pid_t self)
+static void decide_ours(struct procs *all)
 {
+	pid_t self = getpid();
 	for (size_t i = 0; i < all->n; i++)
 		all->at[i].verdict = all->at[i].pid == self ? MEMBER : UNKNOWN;
 	decide(all);
-	for (size_t i = 0; i < all->n; i++) {
+	for (size_t i = 0; i < all->n; i++)
 		all->at[i].ours = all->at[i].verdict == MEMBER && all->at[i].pid != self;
-		all->at[i].verdict = UNKNOWN;
-	}
 }
 
 static bool is_marked(const struct proc *p, const struct tree_mark *mark, pid_t self)
@@ -411,70 +464,96 @@ static bool is_marked(const struct proc *p, const struct tree_mark *mark, pid_t 
  * leads it is there; after that only for who descends from this process, which gets all orphans of
  * its children, and no task of another name.
  */
-static void decide_all(struct procs *all, const struct tree_mark *mark)
+static void find_direct(struct procs *all, const struct tree_mark *mark)
 {
 	pid_t self = getpid();
 	const struct proc *leader = find(all, mark->pid);
 	bool led = leader && is_marked(leader, mark, self) && mark->session == mark->pid;
-	decide_ours(all, self);
 	for (size_t i = 0; i < all->n; i++) {
 		struct proc *p = &all->at[i];
-		if (is_marked(p, mark, self) || (mark->session > 0 && p->session == mark->session &&
-							!p->strange && (led || p->ours)))
+		bool bears = p->tag && tag_belongs(p->tag, mark->tag);
+		bool strange = p->tag && mark->tag[0] && !bears;
+		bool in_session = mark->session > 0 && p->session == mark->session && !strange &&
+				  (led || p->ours);
+		if (bears || in_session || is_marked(p, mark, self))
 			p->direct = true;
-		if (p->pid == self)
-			p->verdict = FOREIGN;
-		else if (p->direct)
-			p->verdict = MEMBER;
 	}
-	decide(all);
-	size_t n = 0;
-	for (size_t i = 0; i < all->n; i++)
-		if (all->at[i].verdict == MEMBER && all->at[i].alive)
-			all->at[n++] = all->at[i];
-	all->n = n;
 }
 
-/* The members, living ones alone.  0 or -errno. */
-static int read_members(int proc_fd, const struct tree_mark *mark, struct procs *ret)
+/* The verdict on each: does it belong to one of them? */
+static void decide_all(struct procs *all, const struct marks *marks)
 {
-	int rc = read_procs(proc_fd, mark, ret);
+	pid_t self = getpid();
+	for (size_t i = 0; i < all->n; i++)
+		all->at[i].direct = false;
+	for (size_t i = 0; i < marks->n; i++)
+		find_direct(all, &marks->at[i]);
+	for (size_t i = 0; i < all->n; i++) {
+		struct proc *p = &all->at[i];
+		p->verdict = p->pid == self ? FOREIGN : p->direct ? MEMBER : UNKNOWN;
+	}
+	decide(all);
+}
+
+static bool is_member(const struct proc *p)
+{
+	return p->verdict == MEMBER && p->alive;
+}
+
+/* ---- looks ------------------------------------------------------------------------------------- */
+
+static void look_for(int proc_fd, struct procs *all, struct tree_look *look)
+{
+	const struct marks mark = { &look->mark, 1 };
+	decide_all(all, &mark);
+	look->n = look->n_signalled = 0;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct proc *p = &all->at[i];
+		if (!is_member(p))
+			continue;
+		look->n++;
+		if (look->signo && signal_one(proc_fd, p, look->signo, look->then))
+			look->n_signalled++;
+	}
+	/* One that is in execve may be a member. */
+	if (look->n == 0)
+		look->n = (uint32_t)all->unclear;
+}
+
+int tree_look(struct tree_look *looks, size_t n)
+{
+	static const struct reading reading = { .tags = true };
+	auto_close int proc_fd = open_proc();
+	if (proc_fd < 0)
+		return proc_fd;
+	struct procs all = { 0 };
+	int rc = read_procs(proc_fd, &reading, &all);
 	if (rc == 0)
-		decide_all(ret, mark);
+		decide_ours(&all);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		look_for(proc_fd, &all, &looks[i]);
+	free_procs(&all);
 	return rc;
 }
 
-/* One that is in execve may be a member. */
-static int count_of(const struct procs *members)
-{
-	return (int)(members->n > 0 ? members->n : members->unclear);
-}
+/* ---- the end of all ------------------------------------------------------------------------------ */
 
-int tree_count(const struct tree_mark *mark)
+/* The members, living ones alone.  0 or -errno. */
+static int read_members(
+	int proc_fd, const struct marks *marks, const struct reading *reading, struct procs *ret)
 {
-	auto_close int proc_fd = open_proc();
-	if (proc_fd < 0)
-		return proc_fd;
-	struct procs members = { 0 };
-	int rc = read_members(proc_fd, mark, &members);
-	int count = count_of(&members);
-	free(members.at);
-	return rc < 0 ? rc : count;
-}
-
-/* ---- signals ------------------------------------------------------------------------------------- */
-
-int tree_signal(const struct tree_mark *mark, int signo)
-{
-	auto_close int proc_fd = open_proc();
-	if (proc_fd < 0)
-		return proc_fd;
-	struct procs members = { 0 };
-	int rc = read_members(proc_fd, mark, &members), count = 0;
-	for (size_t i = 0; rc == 0 && i < members.n; i++)
-		count += signal_one(proc_fd, &members.at[i], signo);
-	free(members.at);
-	return rc < 0 ? rc : count;
+	size_t n = 0;
+	int rc = read_procs(proc_fd, reading, ret);
+	if (rc < 0)
+		return rc;
+	decide_ours(ret);
+	decide_all(ret, marks);
+	forget_tags(ret);
+	for (size_t i = 0; i < ret->n; i++)
+		if (is_member(&ret->at[i]))
+			ret->at[n++] = ret->at[i];
+	ret->n = n;
+	return 0;
 }
 
 /* Stop each member that `before` does not hold.  How many there were. */
@@ -485,7 +564,7 @@ static size_t stop_new(int proc_fd, const struct procs *members, const struct pr
 		const struct proc *p = &members->at[i], *known = find(before, p->pid);
 		if (known && known->start_ticks == p->start_ticks)
 			continue;
-		(void)signal_one(proc_fd, p, SIGSTOP);
+		(void)signal_one(proc_fd, p, SIGSTOP, 0);
 		count++;
 	}
 	return count;
@@ -498,48 +577,52 @@ static bool is_sure(const struct procs *members)
 }
 
 /*
- * What has been stopped forks no more: rounds of it, until one finds nothing new.  1: `members` are all there are; 0: the rounds
- * were over first; -errno.
+ * What has been stopped forks no more: rounds of it, until one finds nothing new, or they are over.
+ * `members` are who was found last.  0 or 1, or -errno.
  */
-static int stop_all(int proc_fd, const struct tree_mark *mark, int rounds, struct procs *members)
+static int stop_all(int proc_fd, const struct marks *marks, int rounds, struct procs *members)
 {
-	struct procs before = { .stop = true };
+	const struct reading stopping = { .tags = true, .stop = *marks };
+	struct procs before = { 0 };
 	int rc = 0;
 	for (int i = 0; i < rounds; i++) {
-		rc = read_members(proc_fd, mark, members);
-		if (rc == 0 && stop_new(proc_fd, members, &before) == 0 && is_sure(members))
-			rc = 1;
-		if (rc != 0)
+		rc = read_members(proc_fd, marks, &stopping, members);
+		if (rc < 0)
 			break;
+		if (stop_new(proc_fd, members, &before) == 0 && is_sure(members)) {
+			rc = 1;
+			break;
+		}
 		struct procs swap = before;
 		before = *members;
 		*members = swap;
 		members->n = 0;
 	}
-	free(before.at);
+	if (rc == 0)
+		rc = read_members(proc_fd, marks, &stopping, members);
+	free_procs(&before);
 	return rc;
 }
 
-int tree_kill(const struct tree_mark *mark, int rounds)
+int tree_kill(const struct tree_mark *marks, size_t n, int rounds)
 {
+	static const struct reading reading = { .tags = true };
+	const struct marks all = { marks, n };
 	auto_close int proc_fd = open_proc();
 	if (proc_fd < 0)
 		return proc_fd;
-	struct procs members = { .stop = true };
-	int rc = stop_all(proc_fd, mark, rounds, &members);
-	if (rc == 0)
-		rc = read_members(proc_fd, mark, &members);
+	struct procs members = { 0 };
+	int rc = stop_all(proc_fd, &all, rounds, &members);
 	for (size_t i = 0; rc >= 0 && i < members.n; i++)
-		(void)signal_one(proc_fd, &members.at[i], SIGKILL);
+		(void)signal_one(proc_fd, &members.at[i], SIGKILL, 0);
 	bool sure = members.n == 0 && members.unclear == 0;
-	members.stop = false;
 	for (int i = 0; rc >= 0 && !sure && i < rounds; i++) {
-		rc = read_members(proc_fd, mark, &members);
+		rc = read_members(proc_fd, &all, &reading, &members);
 		sure = is_sure(&members);
 	}
-	int left = count_of(&members);
-	free(members.at);
-	return rc < 0 ? rc : left;
+	size_t left = members.n > 0 ? members.n : members.unclear;
+	free_procs(&members);
+	return rc < 0 ? rc : (int)left;
 }
 
 /* ---- strays -------------------------------------------------------------------------------------- */
@@ -548,11 +631,12 @@ int tree_kill(const struct tree_mark *mark, int rounds)
 int tree_strays(bool (*is_known)(void *arg, pid_t pid),
 	void (*fn)(void *arg, pid_t pid, const char *tag), void *arg)
 {
+	static const struct reading reading = { 0 };
 	auto_close int proc_fd = open_proc();
 	if (proc_fd < 0)
 		return proc_fd;
 	struct procs all = { 0 };
-	int rc = read_procs(proc_fd, NULL, &all), count = 0;
+	int rc = read_procs(proc_fd, &reading, &all), count = 0;
 	for (size_t i = 0; rc == 0 && i < all.n; i++) {
 		struct proc *p = &all.at[i];
 		char tag[TAG_MAX + 1];
@@ -564,13 +648,14 @@ int tree_strays(bool (*is_known)(void *arg, pid_t pid),
 		fn(arg, p->pid, tag);
 		count++;
 	}
-	free(all.at);
+	free_procs(&all);
 	return rc < 0 ? rc : count;
 }
 
 uint64_t tree_start_ticks(pid_t pid)
 {
 	struct proc p;
-	auto_close int proc_fd = open_proc();
-	return proc_fd >= 0 && read_proc(proc_fd, pid, &p) == 1 ? p.start_ticks : 0;
+	char path[32];
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	return read_stat(AT_FDCWD, path, pid, &p) == 1 ? p.start_ticks : 0;
 }

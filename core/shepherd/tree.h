@@ -32,20 +32,29 @@ struct tree_mark {
 			       * parent and it has not been reaped */
 };
 
-/* How many processes belong to it now.  -errno where /proc cannot be read.  While a process is in
- * execve(2) its environment cannot be read, for milliseconds at most: where none is found, those that
- * may belong are counted instead. */
-int tree_count(const struct tree_mark *mark);
+/* What is asked of one, and the answer. */
+struct tree_look {
+	struct tree_mark mark;
+	int signo; /* sent to each; 0: none */
+	int then;  /* sent after it: SIGCONT, so that one that is stopped sees the first; 0: none */
+	/*
+	 * How many belong to it.  While a process is in execve(2) its environment cannot be read, for
+	 * milliseconds at most: where none is found, those that may belong are counted instead.
+	 */
+	uint32_t n;
+	uint32_t n_signalled; /* without those that have just ended */
+};
 
-/* Send a signal to each.  The count that was signalled; those that have just ended do not count. */
-int tree_signal(const struct tree_mark *mark, int signo);
+/* One walk through all processes, whatever the number of looks.  0, or -errno where /proc cannot be
+ * read: then nothing is answered, nor signalled. */
+int tree_look(struct tree_look *looks, size_t n);
 
 /*
- * Kill all of it, also what forks faster than it is killed: stop all first (SIGSTOP), until no new
+ * Kill all of them, also what forks faster than it is killed: stop all first (SIGSTOP), until no new
  * one is found or `rounds` are over, then SIGKILL.  How many are left, not zombies; call it again
  * until it answers 0.
  */
-int tree_kill(const struct tree_mark *mark, int rounds);
+int tree_kill(const struct tree_mark *marks, size_t n, int rounds);
 
 /* Which children has this process that `is_known` does not know: what tasks have left behind.  Calls
  * `fn` with the pid and the tag ("" where it has none to be read).  Zombies do not count.  The count,

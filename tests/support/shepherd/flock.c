@@ -18,6 +18,7 @@
 
 static struct loop *loop;
 struct herd *flock_herd;
+char flock_tag[FRAME_NAME_MAX + 1];
 static int run_fd = -1;
 static char uuid[32]; /* one a test, also for a shepherd of its own process */
 struct told flock_told[ENDS_MAX];
@@ -58,6 +59,7 @@ void flock_setup(void)
 {
 	(void)umask(022);
 	snprintf(uuid, sizeof uuid, "test%d", (int)getpid());
+	snprintf(flock_tag, sizeof flock_tag, TASK "-%d", (int)getpid());
 	place_open();
 }
 
@@ -88,7 +90,6 @@ static const char *const env[] = { "PATH=/usr/bin:/bin", "WQ_TASK=forged", "A=b"
 struct frame_spawn flock_order(const char *name, const char *const *argv)
 {
 	struct frame_spawn s = {
-		.tag = TASK,
 		.work_dir = place_at("work"),
 		.out_name = "stdout",
 		.err_name = "stderr",
@@ -102,6 +103,7 @@ struct frame_spawn flock_order(const char *name, const char *const *argv)
 		},
 	};
 	snprintf(s.name, sizeof s.name, "%s", name);
+	memcpy(s.tag, flock_tag, sizeof s.tag);
 	return s;
 }
 
@@ -193,4 +195,34 @@ int flock_cgroups(void)
 		n += e->d_type == DT_DIR && e->d_name[0] != '.';
 	(void)closedir(d);
 	return n;
+}
+
+/* ---- an earlier shepherd --------------------------------------------------------------------- */
+
+pid_t flock_leave_behind(const char *name, const char *script, void (*more)(void))
+{
+	flock_close();
+	int ends[2];
+	char byte = 0;
+	ck_assert_int_eq(pipe(ends), 0);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		flock_open();
+		if (more)
+			more();
+		flock_spawn(name, script);
+		flock_output("work/stdout", "\n");
+		ck_assert_int_eq(write(ends[1], "r", 1), 1);
+		for (;;)
+			flock_round();
+	}
+	(void)close(ends[1]);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	(void)close(ends[0]);
+	pid_t child = flock_pid(place_text("work/stdout"), "ready ");
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(flock_is_running(child));
+	return child;
 }

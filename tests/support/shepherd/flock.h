@@ -18,7 +18,9 @@ enum {
 	ENDS_MAX = 4096
 };
 
-#define TASK "u.1511472984.123456-0k3v9q2m7t1dh.1" /* WQ_TASK of all children */
+#define TASK "u.1511472984.123456-0k3v9q2m7t1dh.1"
+extern char
+	flock_tag[FRAME_NAME_MAX + 1]; /* WQ_TASK of all children: TASK, and of this test alone */
 
 struct told {
 	char name[FRAME_NAME_MAX + 1];
@@ -55,3 +57,7 @@ bool flock_is_running(pid_t pid);                    /* and is no zombie */
 pid_t flock_pid(const char *text, const char *word); /* the number after that word */
 void flock_no_child_is_left(void);
 int flock_cgroups(void); /* of children */
+
+/* A shepherd in a process of its own is killed while its children run: one of this name, which prints
+ * "ready PID" first, and what `more` (or NULL) has spawned.  That pid. */
+pid_t flock_leave_behind(const char *name, const char *script, void (*more)(void));

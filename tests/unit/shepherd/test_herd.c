@@ -139,9 +139,9 @@ START_TEST(the_environment_is_what_was_given_and_the_task)
 
 	flock_wait("a");
 
-	ck_assert_str_eq(place_text("work/stdout"), "PATH=/usr/bin:/bin\n"
-						    "A=b\n"
-						    "WQ_TASK=" TASK "\n");
+	char want[FRAME_NAME_MAX + 64];
+	snprintf(want, sizeof want, "PATH=/usr/bin:/bin\nA=b\nWQ_TASK=%s\n", flock_tag);
+	ck_assert_str_eq(place_text("work/stdout"), want);
 }
 END_TEST
 
@@ -257,12 +257,63 @@ START_TEST(what_is_left_behind_may_be_left_alone)
 }
 END_TEST
 
+/* More than a pipe holds, so it must be read; and nothing of it is told any more. */
+START_TEST(what_is_left_alone_may_go_on_writing)
+{
+	flock_begin(_i);
+	ck_assert_int_eq(mkfifoat(place_fd, "work/gate", 0666), 0);
+	struct frame_spawn s = flock_sh("a",
+		"echo out; { read x; head -c 300000 /dev/zero; echo more >&2; echo wrote >wrote; "
+		"echo again; sleep 1000; } <>gate & echo left $! >&2");
+	s.what.flags = WQ_SPAWN_LEAVE_REST;
+	herd_spawn(flock_herd, &s);
+	int fds = place_open_fds();
+	const struct told *t = flock_wait("a");
+	ck_assert_uint_eq(t->end.out_bytes, 4);
+	herd_ack(flock_herd, "a");
+	ck_assert_uint_eq(herd_size(flock_herd), 0);
+	ck_assert(!herd_is_idle(flock_herd));
+
+	int gate = openat(place_fd, "work/gate", O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(write(gate, "\n", 1), 1);
+	(void)flock_output("work/wrote", "wrote");
+	(void)close(gate);
+
+	ck_assert_str_eq(place_text("work/stdout"), "out\n");
+	ck_assert_ptr_null(strstr(place_text("work/stderr"), "more"));
+	/* Until there is nobody who could write. */
+	pid_t pid = flock_pid(place_text("work/stderr"), "left ");
+	ck_assert(!herd_is_idle(flock_herd));
+	ck_assert_int_eq(kill(-getsid(pid), SIGKILL), 0);
+	while (!herd_is_idle(flock_herd))
+		flock_round();
+	flock_no_child_is_left();
+	ck_assert_int_lt(place_open_fds(), fds);
+}
+END_TEST
+
+START_TEST(who_leaves_nothing_is_not_left_alone)
+{
+	flock_begin(_i);
+	struct frame_spawn s = flock_sh("a", "echo out");
+	s.what.flags = WQ_SPAWN_LEAVE_REST;
+	herd_spawn(flock_herd, &s);
+	flock_wait("a");
+	herd_ack(flock_herd, "a");
+
+	ck_assert(herd_is_idle(flock_herd));
+	ck_assert_str_eq(place_text("work/stdout"), "out\n");
+}
+END_TEST
+
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 START_TEST(an_end_is_sigterm_first)
 {
 	flock_begin(_i);
-	flock_spawn("a", "trap 'echo ending; exit 5' TERM; sleep 1000 & echo ready; wait");
+	/* A fork of the shell that has not become sleep(1) yet may take the signal for its parent's. */
+	flock_spawn(
+		"a", "trap 'echo ending; exit 5' TERM; echo ready; while :; do sleep 0.05; done");
 	flock_output("work/stdout", "ready");
 	herd_end(flock_herd, "a", WQ_TERM_GRACEFUL, 60000);
 
@@ -446,37 +497,10 @@ END_TEST
 
 /* ---- an earlier shepherd --------------------------------------------------------------------- */
 
-/* A shepherd in a process of its own is killed while its child runs.  The pid of that. */
-static pid_t leave_behind(const char *name, const char *script)
-{
-	flock_close();
-	int ends[2];
-	char byte = 0;
-	ck_assert_int_eq(pipe(ends), 0);
-	pid_t pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		flock_open();
-		flock_spawn(name, script);
-		flock_output("work/stdout", "\n");
-		ck_assert_int_eq(write(ends[1], "r", 1), 1);
-		for (;;)
-			flock_round();
-	}
-	(void)close(ends[1]);
-	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
-	(void)close(ends[0]);
-	pid_t child = flock_pid(place_text("work/stdout"), "ready ");
-	ck_assert_int_eq(kill(pid, SIGKILL), 0);
-	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-	ck_assert(flock_is_running(child));
-	return child;
-}
-
 START_TEST(what_an_earlier_shepherd_left_is_ended_and_told_as_unknown)
 {
 	flock_begin(_i);
-	pid_t pid = leave_behind("a", "echo ready $$; exec sleep 1000");
+	pid_t pid = flock_leave_behind("a", "echo ready $$; exec sleep 1000", NULL);
 	flock_open();
 	ck_assert(herd_same_boot(flock_herd));
 	ck_assert_uint_eq(herd_size(flock_herd), 1);
@@ -498,7 +522,8 @@ END_TEST
 START_TEST(what_an_earlier_shepherd_left_and_is_deaf_is_killed_when_it_is_told)
 {
 	flock_begin(_i);
-	pid_t pid = leave_behind("a", "trap '' TERM; echo ready $$; while :; do sleep 1000; done");
+	pid_t pid = flock_leave_behind(
+		"a", "trap '' TERM; echo ready $$; while :; do sleep 1000; done", NULL);
 	flock_open();
 	herd_end(flock_herd, "a", WQ_TERM_NOW, 0);
 
@@ -629,6 +654,8 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, what_is_left_behind_is_ended, 0, FLOCK_MODES);
 	tcase_add_loop_test(tc, what_is_left_behind_and_ignores_sigterm_is_killed, 0, FLOCK_MODES);
 	tcase_add_loop_test(tc, what_is_left_behind_may_be_left_alone, 0, FLOCK_MODES);
+	tcase_add_loop_test(tc, what_is_left_alone_may_go_on_writing, 0, FLOCK_MODES);
+	tcase_add_loop_test(tc, who_leaves_nothing_is_not_left_alone, 0, FLOCK_MODES);
 	tcase_add_loop_test(tc, an_end_is_sigterm_first, 0, FLOCK_MODES);
 	tcase_add_loop_test(tc, an_end_is_sigkill_after_the_grace, 0, FLOCK_MODES);
 	tcase_add_loop_test(tc, one_that_is_stopped_is_ended, 0, FLOCK_MODES);

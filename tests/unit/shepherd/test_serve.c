@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "shepherd/serve.h"
 
-#include "base/address.h"
-#include "base/log.h"
+#include "support/shepherd/caller.h"
 #include "support/shepherd/place.h"
 
 #include <check.h>
-#include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,150 +16,24 @@
 
 enum {
 	TIME_LIMIT_S = 30,
-	ROUND_NS = 1000000 /* of a wait for nothing to happen */
+	/* What a server had ordered when it was killed: more than is read at once, and more than the
+	 * default of a socket. */
+	ORDERS = 20,
+	ROOM = 1024 * 1024
 };
-
-static struct loop *loop;
-static struct serve *serve;
-static struct wq_err err;
-static int client = -1;
-static struct buf in;
-static size_t in_at;
-static struct frame frame;
-
-static void setup(void)
-{
-	log_set_level(LOG_LEVEL_ERR);
-	place_open();
-	place_mkdir("run", 0700);
-	place_mkdir("work", 0700);
-	err = (struct wq_err){ .struct_size = sizeof err };
-	loop = loop_new();
-	ck_assert_ptr_nonnull(loop);
-	ck_assert_msg(serve_new(&serve, loop, place_fd, "testserve", &err) == 0, "%s", err.text);
-}
-
-static void teardown(void)
-{
-	serve_free(serve);
-	loop_free(loop);
-	buf_fini(&in);
-	if (client >= 0)
-		(void)close(client);
-	place_close();
-}
-
-/* ---- a server -------------------------------------------------------------------------------- */
-
-static int connect_one(void)
-{
-	struct sockaddr_un address;
-	ck_assert_int_eq(address_make(&address, place_fd, "shepherd.sock"), 0);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-	return fd;
-}
-
-static void send_all(int fd, struct buf *b)
-{
-	ck_assert_int_eq(send(fd, b->data, b->len, MSG_NOSIGNAL), (ssize_t)b->len);
-	buf_fini(b);
-}
-
-static void put_hello(struct buf *b, uint32_t major, int64_t linger_ms)
-{
-	struct frame_hello hello = { .major = major, .pid = getpid(), .linger_ms = linger_ms };
-	ck_assert_int_eq(frame_put_hello(b, &hello), 0);
-}
-
-static void put_spawn(struct buf *b, const char *name, const char *script)
-{
-	const char *argv[] = { "/bin/sh", "-c", script, NULL };
-	struct frame_spawn s = { .tag = "u.1",
-		.work_dir = place_at("work"),
-		.out_name = "stdout",
-		.err_name = "stderr",
-		.what = { .argv = argv, .out_limit = 1000, .err_limit = 1000, .grace_ms = 1000 } };
-	snprintf(s.name, sizeof s.name, "%s", name);
-	ck_assert_int_eq(frame_put_spawn(b, &s), 0);
-}
-
-/* The next frame of the shepherd: 1; 0: it has closed; -1: nothing, after many rounds. */
-static int next_frame(int fd, int rounds)
-{
-	while (rounds-- != 0) {
-		int64_t n = frame_take(in.data + in_at, in.len - in_at, &frame, &err);
-		ck_assert_int_ge(n, 0);
-		if (n > 0) {
-			in_at += (size_t)n;
-			return 1;
-		}
-		char bytes[65536];
-		ssize_t got = recv(fd, bytes, sizeof bytes, 0);
-		if (got == 0 || (got < 0 && errno == ECONNRESET))
-			return 0;
-		if (got > 0)
-			ck_assert_int_eq(buf_add(&in, bytes, (size_t)got), 0);
-		else
-			ck_assert_int_eq(loop_run_once(loop, ROUND_NS), 0);
-	}
-	return -1;
-}
-
-static void expect(enum frame_kind kind)
-{
-	ck_assert_int_eq(next_frame(client, -1), 1);
-	ck_assert_int_eq(frame.kind, kind);
-}
-
-static void greet(int64_t linger_ms)
-{
-	struct buf b = { 0 };
-	client = connect_one();
-	put_hello(&b, FRAME_MAJOR, linger_ms);
-	send_all(client, &b);
-	expect(FRAME_HELLO);
-}
-
-static void order(enum frame_kind kind)
-{
-	struct buf b = { 0 };
-	ck_assert_int_eq(frame_put_simple(&b, kind), 0);
-	send_all(client, &b);
-}
-
-static void order_spawn(const char *name, const char *script)
-{
-	struct buf b = { 0 };
-	put_spawn(&b, name, script);
-	send_all(client, &b);
-}
-
-static void order_ack(const char *name)
-{
-	struct buf b = { 0 };
-	ck_assert_int_eq(frame_put_ack(&b, name), 0);
-	send_all(client, &b);
-}
-
-static void run_until_done(void)
-{
-	while (!serve_is_done(serve))
-		ck_assert_int_eq(loop_run_once(loop, -1), 0);
-}
 
 /* ---- hello ----------------------------------------------------------------------------------- */
 
 START_TEST(a_hello_is_answered_with_a_hello)
 {
-	greet(60000);
+	caller_greet(60000);
 
-	ck_assert_uint_eq(frame.hello.major, 1);
-	ck_assert_int_eq(frame.hello.pid, getpid());
-	ck_assert_str_eq(frame.hello.version, WQ_VERSION);
-	ck_assert_str_eq(frame.hello.containment, herd_containment(serve_herd(serve)));
-	ck_assert(!frame.hello.same_boot);
+	ck_assert_uint_eq(caller_frame.hello.major, 1);
+	ck_assert_int_eq(caller_frame.hello.pid, getpid());
+	ck_assert_str_eq(caller_frame.hello.version, WQ_VERSION);
+	ck_assert_str_eq(
+		caller_frame.hello.containment, herd_containment(serve_herd(caller_serve)));
+	ck_assert(!caller_frame.hello.same_boot);
 }
 END_TEST
 
@@ -176,38 +48,38 @@ END_TEST
 START_TEST(a_hello_of_another_major_is_answered_and_that_is_all)
 {
 	struct buf b = { 0 };
-	client = connect_one();
-	put_hello(&b, FRAME_MAJOR + 1, 0);
-	put_spawn(&b, "a", "true");
-	send_all(client, &b);
+	caller_fd = caller_connect();
+	caller_put_hello(&b, FRAME_MAJOR + 1, 0);
+	caller_put_spawn(&b, "a", "true");
+	caller_send(caller_fd, &b);
 
-	expect(FRAME_HELLO);
-	ck_assert_uint_eq(frame.hello.major, FRAME_MAJOR);
-	ck_assert_int_eq(next_frame(client, -1), 0);
-	ck_assert_uint_eq(herd_size(serve_herd(serve)), 0);
+	caller_expect(FRAME_HELLO);
+	ck_assert_uint_eq(caller_frame.hello.major, FRAME_MAJOR);
+	ck_assert_int_eq(caller_next(caller_fd, -1), 0);
+	ck_assert_uint_eq(herd_size(serve_herd(caller_serve)), 0);
 }
 END_TEST
 
 START_TEST(an_order_before_a_hello_closes_the_connection)
 {
 	struct buf b = { 0 };
-	client = connect_one();
-	put_spawn(&b, "a", "true");
-	send_all(client, &b);
+	caller_fd = caller_connect();
+	caller_put_spawn(&b, "a", "true");
+	caller_send(caller_fd, &b);
 
-	ck_assert_int_eq(next_frame(client, -1), 0);
-	ck_assert_uint_eq(herd_size(serve_herd(serve)), 0);
+	ck_assert_int_eq(caller_next(caller_fd, -1), 0);
+	ck_assert_uint_eq(herd_size(serve_herd(caller_serve)), 0);
 }
 END_TEST
 
 START_TEST(what_makes_no_sense_closes_the_connection_and_the_next_is_served)
 {
-	greet(60000);
-	ck_assert_int_eq(send(client, "\xff\xff\xff\xff hello", 10, 0), 10);
-	ck_assert_int_eq(next_frame(client, -1), 0);
-	(void)close(client);
+	caller_greet(60000);
+	ck_assert_int_eq(send(caller_fd, "\xff\xff\xff\xff hello", 10, 0), 10);
+	ck_assert_int_eq(caller_next(caller_fd, -1), 0);
+	caller_disconnect();
 
-	greet(60000);
+	caller_greet(60000);
 }
 END_TEST
 
@@ -215,36 +87,36 @@ END_TEST
 
 START_TEST(what_is_known_is_told_and_then_what_has_ended)
 {
-	greet(60000);
-	order_spawn("a", "exit 3");
-	expect(FRAME_ENDED);
-	order_spawn("b", "sleep 1000");
+	caller_greet(60000);
+	caller_spawn("a", "exit 3");
+	caller_expect(FRAME_ENDED);
+	caller_spawn("b", "sleep 1000");
 	for (int i = 0; i < 2; i++) {
-		order(FRAME_LIST);
-		expect(FRAME_CHILD);
-		ck_assert_str_eq(frame.child.name, "a");
-		ck_assert_int_eq(frame.child.pid, 0);
-		expect(FRAME_CHILD);
-		ck_assert_str_eq(frame.child.name, "b");
-		ck_assert_int_gt(frame.child.pid, 0);
-		expect(FRAME_LISTED);
-		expect(FRAME_ENDED);
-		ck_assert_str_eq(frame.name, "a");
-		ck_assert_int_eq(frame.ended.code, 3);
+		caller_order(FRAME_LIST);
+		caller_expect(FRAME_CHILD);
+		ck_assert_str_eq(caller_frame.child.name, "a");
+		ck_assert_int_eq(caller_frame.child.pid, 0);
+		caller_expect(FRAME_CHILD);
+		ck_assert_str_eq(caller_frame.child.name, "b");
+		ck_assert_int_gt(caller_frame.child.pid, 0);
+		caller_expect(FRAME_LISTED);
+		caller_expect(FRAME_ENDED);
+		ck_assert_str_eq(caller_frame.name, "a");
+		ck_assert_int_eq(caller_frame.ended.code, 3);
 	}
 
-	order_ack("a");
-	order(FRAME_LIST);
-	expect(FRAME_CHILD);
-	ck_assert_str_eq(frame.child.name, "b");
-	expect(FRAME_LISTED);
+	caller_ack("a");
+	caller_order(FRAME_LIST);
+	caller_expect(FRAME_CHILD);
+	ck_assert_str_eq(caller_frame.child.name, "b");
+	caller_expect(FRAME_LISTED);
 
 	struct buf b = { 0 };
 	ck_assert_int_eq(frame_put_end(&b, "b", WQ_TERM_NOW, 0), 0);
-	send_all(client, &b);
-	expect(FRAME_ENDED);
-	ck_assert_str_eq(frame.name, "b");
-	ck_assert_int_eq(frame.ended.signal, SIGKILL);
+	caller_send(caller_fd, &b);
+	caller_expect(FRAME_ENDED);
+	ck_assert_str_eq(caller_frame.name, "b");
+	ck_assert_int_eq(caller_frame.ended.signal, SIGKILL);
 }
 END_TEST
 
@@ -253,11 +125,11 @@ START_TEST(a_kind_that_is_not_known_is_passed_over)
 	static const char freeze[] = "\0\0\0\x0e\xa1\x65"
 				     "frame\x66"
 				     "freeze";
-	greet(60000);
-	ck_assert_int_eq(send(client, freeze, sizeof freeze - 1, 0), sizeof freeze - 1);
-	order(FRAME_LIST);
+	caller_greet(60000);
+	ck_assert_int_eq(send(caller_fd, freeze, sizeof freeze - 1, 0), sizeof freeze - 1);
+	caller_order(FRAME_LIST);
 
-	expect(FRAME_LISTED);
+	caller_expect(FRAME_LISTED);
 }
 END_TEST
 
@@ -265,16 +137,16 @@ END_TEST
 START_TEST(a_frame_may_come_in_pieces)
 {
 	struct buf b = { 0 };
-	greet(60000);
-	put_spawn(&b, "a", "exit 4");
+	caller_greet(60000);
+	caller_put_spawn(&b, "a", "exit 4");
 	for (size_t i = 0; i < b.len; i++) {
-		ck_assert_int_eq(send(client, b.data + i, 1, 0), 1);
-		ck_assert_int_eq(loop_run_once(loop, ROUND_NS), 0);
+		ck_assert_int_eq(send(caller_fd, b.data + i, 1, 0), 1);
+		ck_assert_int_eq(loop_run_once(caller_loop, CALLER_ROUND_NS), 0);
 	}
 	buf_fini(&b);
 
-	expect(FRAME_ENDED);
-	ck_assert_int_eq(frame.ended.code, 4);
+	caller_expect(FRAME_ENDED);
+	ck_assert_int_eq(caller_frame.ended.code, 4);
 }
 END_TEST
 
@@ -283,45 +155,158 @@ END_TEST
 /* What a server that was killed had written is carried out before the next is told what there is. */
 START_TEST(orders_of_a_server_that_is_gone_are_carried_out_before_the_next_is_answered)
 {
-	greet(60000);
-	int next = connect_one();
+	caller_greet(60000);
+	int next = caller_connect();
 	struct buf b = { 0 };
-	put_hello(&b, FRAME_MAJOR, 60000);
+	caller_put_hello(&b, FRAME_MAJOR, 60000);
 	ck_assert_int_eq(frame_put_simple(&b, FRAME_LIST), 0);
-	send_all(next, &b);
+	caller_send(next, &b);
 	for (int i = 0; i < 100; i++) {
 		char name[8];
 		snprintf(name, sizeof name, "c%d", i);
-		put_spawn(&b, name, "exit 0");
+		caller_put_spawn(&b, name, "exit 0");
 	}
-	order(FRAME_LIST); /* its answer stays unread, so its end is a reset */
-	send_all(client, &b);
-	(void)close(client);
-	client = next;
-	in_at = in.len = 0;
+	caller_order(FRAME_LIST); /* its answer stays unread, so its end is a reset */
+	caller_send(caller_fd, &b);
+	caller_become(next);
 
-	expect(FRAME_HELLO);
+	caller_expect(FRAME_HELLO);
 	for (int i = 0; i < 100; i++)
-		expect(FRAME_CHILD);
-	expect(FRAME_LISTED);
+		caller_expect(FRAME_CHILD);
+	caller_expect(FRAME_LISTED);
 	for (int i = 0; i < 100; i++)
-		expect(FRAME_ENDED);
+		caller_expect(FRAME_ENDED);
+}
+END_TEST
+
+/* As far as it is read. */
+static void order_lists(int n)
+{
+	struct buf b = { 0 };
+	int idle = 0;
+	for (int i = 0; i < n; i++)
+		ck_assert_int_eq(frame_put_simple(&b, FRAME_LIST), 0);
+	for (size_t at = 0; at < b.len && idle < 20;) {
+		ssize_t sent = send(caller_fd, b.data + at, b.len - at, MSG_NOSIGNAL);
+		idle = sent > 0 ? 0 : idle + 1;
+		at += sent > 0 ? (size_t)sent : 0;
+		ck_assert_int_eq(loop_run_once(caller_loop, 0), 0);
+	}
+	buf_fini(&b);
+}
+
+static void wait_until_all_is_read(void)
+{
+	int waiting = 1;
+	while (ioctl(caller_fd, SIOCOUTQ, &waiting) == 0 && waiting > 0)
+		ck_assert_int_eq(loop_run_once(caller_loop, CALLER_ROUND_NS), 0);
+}
+
+static void write_orders(void)
+{
+	struct buf b = { 0 };
+	for (int i = 0; i < ORDERS; i++) {
+		char name[8];
+		snprintf(name, sizeof name, "c%d", i);
+		caller_put_spawn_with(&b, name, "exit 0", 0, CALLER_INPUT_MAX);
+	}
+	ck_assert_int_eq(
+		setsockopt(caller_fd, SOL_SOCKET, SO_SNDBUF, &(int){ ROOM }, sizeof(int)), 0);
+	caller_send(caller_fd, &b);
+}
+
+/* What a server that was killed has not read decides how its end looks from here. */
+enum unread {
+	UNREAD_NOTHING,
+	UNREAD_ANSWER,  /* in its socket */
+	UNREAD_MUCH,    /* in our memory too */
+	UNREAD_TOO_MUCH /* so much that its orders wait */
+};
+
+static void leave_unread(enum unread unread)
+{
+	static const int lists[] = { 0, 1, 4000, 100 * 1000 };
+	if (unread == UNREAD_NOTHING)
+		return;
+	order_lists(lists[unread]);
+	if (unread != UNREAD_TOO_MUCH)
+		wait_until_all_is_read();
+}
+
+static void expect_all_orders(void)
+{
+	int begun = 0, ended = 0;
+	caller_disconnect();
+	caller_greet(60000);
+	caller_order(FRAME_LIST);
+	for (caller_expect(FRAME_CHILD); caller_frame.kind == FRAME_CHILD;) {
+		begun += caller_frame.child.name[0] == 'c';
+		ck_assert_int_eq(caller_next(caller_fd, -1), 1);
+	}
+	ck_assert_int_eq(caller_frame.kind, FRAME_LISTED);
+	ck_assert_int_eq(begun, ORDERS);
+	while (ended < ORDERS) {
+		caller_expect(FRAME_ENDED);
+		ended += caller_frame.name[0] == 'c';
+	}
+}
+
+START_TEST(all_that_a_killed_server_had_written_is_read)
+{
+	caller_greet(60000);
+	caller_spawn("a", "exit 0");
+	caller_expect(FRAME_ENDED);
+	leave_unread((enum unread)_i);
+	write_orders();
+
+	expect_all_orders();
+}
+END_TEST
+
+/* To tell it of an end fails first, and takes the error away that a read would have met. */
+START_TEST(an_end_that_cannot_be_told_leaves_the_orders_of_a_killed_server_alone)
+{
+	caller_greet(60000);
+	ck_assert_int_eq(mkfifoat(place_fd, "work/gate", 0600), 0);
+	caller_spawn("a", "read x <gate");
+	leave_unread((enum unread)_i);
+	int gate = openat(place_fd, "work/gate", O_RDWR | O_CLOEXEC);
+	wait_until_all_is_read();
+	write_orders();
+	ck_assert_int_eq(write(gate, "\n", 1), 1);
+	siginfo_t info;
+	ck_assert_int_eq(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+
+	expect_all_orders();
+	(void)close(gate);
+}
+END_TEST
+
+START_TEST(orders_of_a_server_that_reads_no_more_are_read)
+{
+	caller_greet(60000);
+	ck_assert_int_eq(shutdown(caller_fd, SHUT_RD), 0);
+	caller_order(FRAME_LIST);
+	wait_until_all_is_read();
+	write_orders();
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(loop_run_once(caller_loop, CALLER_ROUND_NS), 0);
+
+	expect_all_orders();
 }
 END_TEST
 
 START_TEST(a_second_connection_waits_for_the_end_of_the_first)
 {
-	greet(60000);
-	int first = client;
-	int next = connect_one();
+	caller_greet(60000);
+	int next = caller_connect();
 	struct buf b = { 0 };
-	put_hello(&b, FRAME_MAJOR, 60000);
-	send_all(next, &b);
-	ck_assert_int_eq(next_frame(next, 50), -1);
-	(void)close(first);
-	client = next;
+	caller_put_hello(&b, FRAME_MAJOR, 60000);
+	caller_send(next, &b);
+	ck_assert_int_eq(caller_next(next, 50), -1);
+	caller_become(next);
 
-	expect(FRAME_HELLO);
+	caller_expect(FRAME_HELLO);
 }
 END_TEST
 
@@ -330,18 +315,18 @@ START_TEST(a_server_that_does_not_read_is_not_read_either)
 	struct buf b = { 0 };
 	size_t sent = 0;
 	int idle = 0;
-	greet(60000);
-	order_spawn("a", "exit 0");
-	expect(FRAME_ENDED);
+	caller_greet(60000);
+	caller_spawn("a", "exit 0");
+	caller_expect(FRAME_ENDED);
 	for (int i = 0; i < 1000; i++)
 		ck_assert_int_eq(frame_put_simple(&b, FRAME_LIST), 0);
 	/* Each is answered by many times its size. */
 	for (size_t at = 0; idle < 20;) {
-		ssize_t n = send(client, b.data + at, b.len - at, MSG_NOSIGNAL);
+		ssize_t n = send(caller_fd, b.data + at, b.len - at, MSG_NOSIGNAL);
 		idle = n > 0 ? 0 : idle + 1;
 		at = (at + (n > 0 ? (size_t)n : 0)) % b.len;
 		sent += n > 0 ? (size_t)n : 0;
-		ck_assert_int_eq(loop_run_once(loop, 0), 0);
+		ck_assert_int_eq(loop_run_once(caller_loop, 0), 0);
 	}
 	ck_assert_uint_lt(sent, 32u << 20);
 	buf_fini(&b);
@@ -349,107 +334,9 @@ START_TEST(a_server_that_does_not_read_is_not_read_either)
 	/* And all of it is answered once it reads: as many as it has asked for. */
 	size_t asked = sent / 16, listed = 0;
 	while (listed < asked) {
-		ck_assert_int_eq(next_frame(client, -1), 1);
-		listed += frame.kind == FRAME_LISTED;
-		if (in_at > 1 << 20) {
-			memmove(in.data, in.data + in_at, in.len - in_at);
-			in.len -= in_at;
-			in_at = 0;
-		}
+		ck_assert_int_eq(caller_next(caller_fd, -1), 1);
+		listed += caller_frame.kind == FRAME_LISTED;
 	}
-}
-END_TEST
-
-/* ---- its own end ----------------------------------------------------------------------------- */
-
-START_TEST(it_quits_when_it_knows_no_child)
-{
-	greet(60000);
-	order_spawn("a", "true");
-	expect(FRAME_ENDED);
-	order(FRAME_QUIT);
-	order(FRAME_LIST);
-	expect(FRAME_CHILD);
-	ck_assert(!serve_is_done(serve));
-
-	order_ack("a");
-	order(FRAME_QUIT);
-
-	run_until_done();
-}
-END_TEST
-
-START_TEST(it_stays_while_an_end_is_not_acknowledged)
-{
-	greet(0);
-	order_spawn("a", "true");
-	expect(FRAME_ENDED);
-	(void)close(client);
-	for (int i = 0; i < 20; i++)
-		ck_assert_int_eq(loop_run_once(loop, ROUND_NS), 0);
-	ck_assert(!serve_is_done(serve));
-
-	greet(0);
-	order_ack("a");
-	(void)close(client);
-	client = -1;
-
-	run_until_done();
-}
-END_TEST
-
-START_TEST(a_stop_ends_all_children_and_waits_for_the_server_to_take_note)
-{
-	greet(60000);
-	order_spawn("a", "sleep 1000");
-	order(FRAME_LIST);
-	expect(FRAME_CHILD);
-	expect(FRAME_LISTED);
-
-	serve_stop(serve, 60000);
-
-	expect(FRAME_ENDED);
-	ck_assert_int_eq(frame.ended.signal, SIGTERM);
-	ck_assert(!serve_is_done(serve));
-	order_spawn("b", "true");
-	expect(FRAME_ENDED);
-	ck_assert_str_eq(frame.name, "b");
-	ck_assert_int_eq(frame.ended.how, WQ_CHILD_NOT_STARTED);
-	order_ack("a");
-	run_until_done();
-}
-END_TEST
-
-START_TEST(there_is_one_for_a_spool)
-{
-	struct serve *second = NULL;
-	struct loop *other = loop_new();
-
-	ck_assert_int_eq(serve_new(&second, other, place_fd, "testserve", &err), -WQ_E_LOCKED);
-
-	ck_assert_str_eq(err.text, "another wq-shepherd serves this spool");
-	loop_free(other);
-	greet(60000); /* the first has lost nothing by it */
-}
-END_TEST
-
-START_TEST(it_leaves_no_socket_and_no_descriptor)
-{
-	struct serve *second = NULL;
-	serve_free(serve);
-	loop_free(loop);
-	serve = NULL;
-	struct stat st;
-	ck_assert_int_lt(fstatat(place_fd, "shepherd.sock", &st, 0), 0);
-	int fds = place_open_fds();
-
-	loop = loop_new();
-	ck_assert_int_eq(serve_new(&second, loop, place_fd, "testserve", &err), 0);
-	serve_free(second);
-	loop_free(loop);
-
-	ck_assert_int_eq(place_open_fds(), fds);
-	loop = NULL;
 }
 END_TEST
 
@@ -458,7 +345,7 @@ static Suite *suite(void)
 	Suite *s = suite_create("shepherd/serve");
 	TCase *tc = tcase_create("serve");
 	tcase_set_timeout(tc, TIME_LIMIT_S);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, caller_setup, caller_teardown);
 	tcase_add_test(tc, a_hello_is_answered_with_a_hello);
 	tcase_add_test(tc, the_socket_is_for_its_user_alone);
 	tcase_add_test(tc, a_hello_of_another_major_is_answered_and_that_is_all);
@@ -469,13 +356,14 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_frame_may_come_in_pieces);
 	tcase_add_test(
 		tc, orders_of_a_server_that_is_gone_are_carried_out_before_the_next_is_answered);
+	tcase_add_loop_test(
+		tc, all_that_a_killed_server_had_written_is_read, 0, UNREAD_TOO_MUCH + 1);
+	tcase_add_loop_test(tc,
+		an_end_that_cannot_be_told_leaves_the_orders_of_a_killed_server_alone, 0,
+		UNREAD_MUCH + 1);
+	tcase_add_test(tc, orders_of_a_server_that_reads_no_more_are_read);
 	tcase_add_test(tc, a_second_connection_waits_for_the_end_of_the_first);
 	tcase_add_test(tc, a_server_that_does_not_read_is_not_read_either);
-	tcase_add_test(tc, it_quits_when_it_knows_no_child);
-	tcase_add_test(tc, it_stays_while_an_end_is_not_acknowledged);
-	tcase_add_test(tc, a_stop_ends_all_children_and_waits_for_the_server_to_take_note);
-	tcase_add_test(tc, there_is_one_for_a_spool);
-	tcase_add_test(tc, it_leaves_no_socket_and_no_descriptor);
 	suite_add_tcase(s, tc);
 	return s;
 }

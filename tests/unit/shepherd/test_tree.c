@@ -52,10 +52,25 @@ static const char *join(const char *a, const char *b)
 	return ret;
 }
 
+static int count(const struct tree_mark *mark)
+{
+	struct tree_look look = { .mark = *mark };
+	ck_assert_int_eq(tree_look(&look, 1), 0);
+	ck_assert_uint_eq(look.n_signalled, 0);
+	return (int)look.n;
+}
+
+static int signal_each(const struct tree_mark *mark, int signo)
+{
+	struct tree_look look = { .mark = *mark, .signo = signo };
+	ck_assert_int_eq(tree_look(&look, 1), 0);
+	return (int)look.n_signalled;
+}
+
 /* Processes take their time to end, and to begin. */
 static void wait_count(const struct tree_mark *mark, int n)
 {
-	while (tree_count(mark) != n) {
+	while (count(mark) != n) {
 		kin_reap();
 		(void)sched_yield();
 	}
@@ -66,7 +81,7 @@ static int lowest_count(const struct tree_mark *mark)
 {
 	int lowest = INT_MAX;
 	for (int i = 0; i < 50 && lowest > 0; i++) {
-		int n = tree_count(mark);
+		int n = count(mark);
 		lowest = n < lowest ? n : lowest;
 	}
 	return lowest;
@@ -74,7 +89,7 @@ static int lowest_count(const struct tree_mark *mark)
 
 static void kill_all(const struct tree_mark *mark)
 {
-	while (tree_kill(mark, ROUNDS) != 0)
+	while (tree_kill(mark, 1, ROUNDS) != 0)
 		kin_reap();
 	wait_count(mark, 0);
 }
@@ -85,10 +100,10 @@ START_TEST(a_process_with_the_tag_belongs)
 {
 	wait_count(&tagged, 0);
 	(void)kin_sh(tag, SLEEP);
-	ck_assert_int_eq(tree_count(&tagged), 1);
+	ck_assert_int_eq(count(&tagged), 1);
 	(void)kin_sh(join(tag, ".copy"), SLEEP);
-	ck_assert_int_eq(tree_count(&tagged), 2);
-	ck_assert_int_eq(tree_count(&(struct tree_mark){ .tag = join(tag, ".copy") }), 1);
+	ck_assert_int_eq(count(&tagged), 2);
+	ck_assert_int_eq(count(&(struct tree_mark){ .tag = join(tag, ".copy") }), 1);
 }
 END_TEST
 
@@ -124,7 +139,7 @@ START_TEST(the_tag_is_found_behind_much_else)
 	before[1] = '=';
 	before[len] = '\0';
 	(void)kin_exec(argv, env);
-	ck_assert_int_eq(tree_count(&tagged), 1);
+	ck_assert_int_eq(count(&tagged), 1);
 }
 END_TEST
 
@@ -136,7 +151,7 @@ START_TEST(the_session_belongs_while_its_child_leads_it)
 	struct tree_mark mark = { .tag = tag, .session = pid, .pid = pid };
 	wait_count(&mark, 2);
 	mark.start_ticks = ticks;
-	ck_assert_int_eq(tree_count(&mark), 2);
+	ck_assert_int_eq(count(&mark), 2);
 }
 END_TEST
 
@@ -222,10 +237,10 @@ START_TEST(a_pid_that_has_been_used_again_does_not_belong)
 	pid_t pid = kin_sh(NULL, SLEEP);
 	struct tree_mark mark = { .tag = tag, .pid = pid };
 	mark.start_ticks = tree_start_ticks(pid);
-	ck_assert_int_eq(tree_count(&mark), 1);
+	ck_assert_int_eq(count(&mark), 1);
 	mark.start_ticks--;
 	wait_count(&mark, 0);
-	ck_assert_int_eq(tree_signal(&mark, SIGKILL), 0);
+	ck_assert_int_eq(signal_each(&mark, SIGKILL), 0);
 	kill_all(&mark);
 	ck_assert(kin_is_alive(pid));
 }
@@ -245,7 +260,7 @@ START_TEST(we_never_belong_to_what_we_end)
 {
 	struct tree_mark mark = { .tag = tag, .session = getsid(0), .pid = getpid() };
 	mark.start_ticks = tree_start_ticks(getpid());
-	(void)tree_signal(&mark, SIGKILL);
+	(void)signal_each(&mark, SIGKILL);
 	kill_all(&mark);
 }
 END_TEST
@@ -278,7 +293,7 @@ START_TEST(a_process_whose_first_thread_has_ended_counts)
 	const struct tree_mark mark = { .tag = tag, .pid = pid };
 	while (kin_is_alive(pid))
 		(void)sched_yield();
-	ck_assert_int_eq(tree_count(&mark), 1);
+	ck_assert_int_eq(count(&mark), 1);
 	kill_all(&mark);
 }
 END_TEST
@@ -288,19 +303,74 @@ END_TEST
 START_TEST(a_signal_reaches_each)
 {
 	pid_t a = kin_sh(tag, SLEEP), b = kin_sh(tag, SLEEP), c = kin_sh("other", SLEEP);
-	ck_assert_int_eq(tree_signal(&tagged, SIGUSR1), 2);
+	ck_assert_int_eq(signal_each(&tagged, SIGUSR1), 2);
 	ck_assert_int_eq(WTERMSIG(kin_wait(a)), SIGUSR1);
 	ck_assert_int_eq(WTERMSIG(kin_wait(b)), SIGUSR1);
 	ck_assert(kin_is_alive(c));
-	ck_assert_int_eq(tree_signal(&tagged, SIGUSR1), 0);
+	ck_assert_int_eq(signal_each(&tagged, SIGUSR1), 0);
+}
+END_TEST
+
+START_TEST(one_that_is_stopped_sees_the_signal_that_the_second_lets_it_see)
+{
+	pid_t pid = kin_sh(tag, SLEEP);
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	struct tree_look look = { .mark = tagged, .signo = SIGTERM, .then = SIGCONT };
+	ck_assert_int_eq(tree_look(&look, 1), 0);
+	ck_assert_uint_eq(look.n_signalled, 1);
+	ck_assert_int_eq(WTERMSIG(kin_wait(pid)), SIGTERM);
+}
+END_TEST
+
+/* In one walk, and each of them is answered by itself. */
+START_TEST(many_are_looked_at_at_once)
+{
+	char tags[3][160];
+	pid_t pids[3][2];
+	struct tree_look looks[3] = { { .signo = SIGUSR1 }, { .signo = 0 }, { .signo = SIGUSR2 } };
+	for (int i = 0; i < 3; i++) {
+		snprintf(tags[i], sizeof tags[i], "%s-%d", tag, i);
+		looks[i].mark.tag = tags[i];
+		for (int k = 0; k < 2; k++)
+			pids[i][k] = kin_sh(tags[i], SLEEP);
+	}
+
+	ck_assert_int_eq(tree_look(looks, 3), 0);
+
+	for (int i = 0; i < 3; i++) {
+		ck_assert_uint_eq(looks[i].n, 2);
+		ck_assert_uint_eq(looks[i].n_signalled, looks[i].signo ? 2 : 0);
+		for (int k = 0; k < 2; k++)
+			if (looks[i].signo)
+				ck_assert_int_eq(WTERMSIG(kin_wait(pids[i][k])), looks[i].signo);
+			else
+				ck_assert(kin_is_alive(pids[i][k]));
+	}
+}
+END_TEST
+
+START_TEST(many_are_killed_at_once)
+{
+	const char *const tags[] = { join(tag, "-0"), join(tag, "-1") };
+	const struct tree_mark marks[] = { { .tag = tags[0] }, { .tag = tags[1] } };
+	for (int i = 0; i < 2; i++)
+		(void)kin_sh(tags[i], "(setsid sh -c 'sleep 60 & sleep 60' >&2 &); " SLEEP);
+	pid_t other = kin_sh(join(tag, "-2"), SLEEP);
+
+	while (tree_kill(marks, 2, ROUNDS) != 0)
+		kin_reap();
+
+	wait_count(&marks[0], 0);
+	wait_count(&marks[1], 0);
+	ck_assert(kin_is_alive(other));
 }
 END_TEST
 
 START_TEST(who_ignores_a_signal_is_killed)
 {
 	pid_t pid = kin_sh(tag, "trap '' TERM; " SLEEP);
-	ck_assert_int_eq(tree_signal(&tagged, SIGTERM), 1);
-	ck_assert_int_eq(tree_count(&tagged), 1);
+	ck_assert_int_eq(signal_each(&tagged, SIGTERM), 1);
+	ck_assert_int_eq(count(&tagged), 1);
 	kill_all(&tagged);
 	ck_assert(!kin_is_alive(pid));
 }
@@ -320,8 +390,8 @@ START_TEST(without_pidfds_children_of_ours_are_signalled)
 	pid_t pid = kin_sh(tag, "sh -c 'echo ready; sleep 60 >&2; :' & wait");
 	ck_assert(kin_deny(SYS_pidfd_open, ENOSYS));
 	wait_count(&tagged, 3);
-	ck_assert_int_eq(tree_signal(&tagged, SIGCONT), 1);
-	ck_assert_int_ge(tree_signal(&tagged, SIGKILL), 1);
+	ck_assert_int_eq(signal_each(&tagged, SIGCONT), 1);
+	ck_assert_int_ge(signal_each(&tagged, SIGKILL), 1);
 	ck_assert_int_eq(WTERMSIG(kin_wait(pid)), SIGKILL);
 	/* As a subreaper we get what it leaves behind. */
 	kill_all(&tagged);
@@ -378,7 +448,7 @@ static void explode(const char *kind)
 START_TEST(a_fork_bomb_is_killed)
 {
 	explode("--wide-bomb");
-	while (tree_count(&tagged) < BOMB_SIZE / 2)
+	while (count(&tagged) < BOMB_SIZE / 2)
 		kin_reap();
 	kill_all(&tagged);
 }
@@ -450,7 +520,7 @@ START_TEST(a_process_that_has_got_the_pid_of_another_is_not_signalled)
 {
 	pid_t pid = kin_sh(tag, SLEEP);
 	recycle = pid;
-	ck_assert_int_eq(tree_signal(&tagged, SIGKILL), 0);
+	ck_assert_int_eq(signal_each(&tagged, SIGKILL), 0);
 	ck_assert_int_eq(recycle, 0);
 	ck_assert(kin_is_alive(pid));
 
@@ -550,6 +620,9 @@ static TCase *make_signals(void)
 {
 	TCase *tc = make_case("signals");
 	tcase_add_test(tc, a_signal_reaches_each);
+	tcase_add_test(tc, one_that_is_stopped_sees_the_signal_that_the_second_lets_it_see);
+	tcase_add_test(tc, many_are_looked_at_at_once);
+	tcase_add_test(tc, many_are_killed_at_once);
 	tcase_add_test(tc, who_ignores_a_signal_is_killed);
 	tcase_add_test(tc, what_is_stopped_is_killed);
 	tcase_add_test(tc, without_pidfds_children_of_ours_are_signalled);
