@@ -236,6 +236,15 @@ $(B)/tests/bench/load: $(B)/obj/tests/bench/load.o $(B)/lib/libwq.so
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $< -L$(B)/lib -lwq -Wl,-rpath,'$$ORIGIN/../../lib' $(ALL_LDFLAGS)
 
+# wq-shepherd as it was when its protocol was 1.0, which serves every later server.  Frozen: nothing
+# of core is in it, and nothing there is changed.
+fossil := tests/fossils/wq-shepherd-1.0
+$(B)/$(fossil): $(wildcard $(fossil)/*/*.c $(fossil)/*/*.h $(fossil)/include/wq/*.h)
+	$(call say,FOSSIL,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -DWQ_VERSION='"0.1.0"' -I$(fossil) -I$(fossil)/include $(CFLAGS) \
+		-o $@ $(filter %.c,$^) $(ALL_LDFLAGS)
+
 bench: all $(B)/tests/bench/floor $(B)/tests/bench/load ## compare with the floor that the file system sets; prints ratios
 	$(Q)tests/bench/run $(B)
 
