@@ -18,7 +18,7 @@ def limited(name, n):
     """What to put before a command, so that its user has at most `n` of something of inotify."""
     wrapper = ["unshare", "-Ur", "sh", "-c", f'echo {n} >/proc/sys/user/{name} && exec "$@"', "sh"]
     if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode != 0:
-        raise Skip("namespaces", "a limit of its own takes a user namespace")
+        raise Skip("user-namespaces", "a limit of its own takes a user namespace")
     return wrapper
 
 
