@@ -26,8 +26,8 @@ struct cli {
 /* One sub-command.  argv[0] is its name; the answer is the exit status. */
 typedef int cli_fn(struct cli *cli, int argc, char **argv);
 
-cli_fn cmd_abort, cmd_enqueue, cmd_list, cmd_log, cmd_metrics, cmd_run, cmd_set, cmd_show,
-	cmd_status, cmd_wait;
+cli_fn cmd_abort, cmd_enqueue, cmd_list, cmd_log, cmd_metrics, cmd_quarantine, cmd_run, cmd_set,
+	cmd_show, cmd_status, cmd_wait;
 
 /* Parse a command's options; --help and mistakes end the program, as argp does.  0 or EXIT_WQ. */
 int cli_parse(const struct argp *argp, int argc, char **argv, void *input);

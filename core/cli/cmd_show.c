@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/err.h"
-#include "cli/answer.h"
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/exit.h"
 #include "cli/ids.h"
 #include "cli/json.h"
+#include "cli/members.h"
 #include "cli/outcome.h"
 
 #include <errno.h>
@@ -42,39 +42,12 @@ static const struct argp argp = {
 	       "place; of a finished one the result that the history keeps.",
 };
 
-/* The members of an object, one a line; times for people. */
-static void print_lines(json_t *object)
-{
-	for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
-		const char *key = json_object_iter_key(i);
-		const json_t *value = json_object_iter_value(i);
-		size_t len = strlen(key);
-		char when[32];
-		if (json_is_string(value) && !*json_string_value(value))
-			continue;
-		cli_print_text(key, 13);
-		putchar(' ');
-		if (len > 3 && strcmp(key + len - 3, "-us") == 0 && json_is_integer(value))
-			fputs(answer_time(json_integer_value(value), when), stdout);
-		else if (json_is_string(value) && strcmp(key, "payload") != 0)
-			cli_print_text(json_string_value(value), 0);
-		else
-			cli_json_print(value, stdout);
-		putchar('\n');
-	}
-}
-
 static int request_to_json(
 	const char *id, const struct wq_details *d, json_t **ret, struct wq_err *err)
 {
-	json_t *payload = NULL;
-	struct wq_err why = { 0 };
-	/* A payload that JSON cannot hold is still worth the rest. */
-	if (cli_json_from_cbor(d->payload, d->payload_len, &payload, &why) < 0)
-		payload = json_sprintf("(%s)", why.text);
 	*ret = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "id", id, "state",
 		wq_state_name(d->state), "task-manager", d->task_manager, "key", d->key, "label",
-		d->label, "uid", (json_int_t)d->uid, "payload", payload);
+		d->label, "uid", (json_int_t)d->uid, "payload", members_payload(d));
 	return *ret ? 0 : err_set(err, -ENOMEM, "cannot show the request");
 }
 
@@ -133,7 +106,7 @@ int cmd_show(struct cli *cli, int argc, char **argv)
 	if (in.json) {
 		cli_json_print_line(object);
 	} else {
-		print_lines(object);
+		members_print(object);
 	}
 	json_decref(object);
 	return cli_flush();

@@ -29,6 +29,7 @@ static const struct command {
 	{ "set", cmd_set, "change what a running server may do" },
 	{ "show", cmd_show, "show one request, or its result" },
 	{ "status", cmd_status, "show the spool, the server, and why requests wait" },
+	{ "quarantine", cmd_quarantine, "see and settle what the server set aside" },
 	{ "metrics", cmd_metrics, "print the server's metrics" },
 	{ "help", cmd_help, "explain a command" },
 	{ "version", cmd_version, "print the version" },

@@ -166,6 +166,24 @@ static int encode(const struct wq_request *request, struct buf *ret, struct wq_e
 	return request_encode(&req, ret, err);
 }
 
+int client_publish(
+	wq_client *c, const struct buf *bytes, char ret_id[WQ_ID_SIZE], struct wq_err *err)
+{
+	struct reqid id;
+	size_t limit;
+	int rc = ask_page(c, &limit, err);
+	if (rc == 0 && bytes->len > limit)
+		rc = err_set_name(err, -WQ_E_LIMIT, "too-big",
+			"the request is %zu bytes, more than the server's limit of %zu", bytes->len,
+			limit);
+	if (rc == 0)
+		rc = publish_request(&c->spool, bytes->data, bytes->len, &id, err);
+	if (rc < 0)
+		return rc;
+	reqid_format(id, ret_id);
+	return 0;
+}
+
 int wq_enqueue(
 	wq_client *c, const struct wq_request *request, char ret_id[WQ_ID_SIZE], struct wq_err *err)
 {
@@ -174,22 +192,11 @@ int wq_enqueue(
 		client_struct_size(request->struct_size,
 			CLIENT_SIZE_UP_TO(struct wq_request, payload_len), sizeof known));
 	struct buf bytes = { 0 };
-	struct reqid id;
-	size_t limit;
-	int rc = ask_page(c, &limit, err);
+	int rc = encode(&known, &bytes, err);
 	if (rc == 0)
-		rc = encode(&known, &bytes, err);
-	if (rc == 0 && bytes.len > limit)
-		rc = err_set_name(err, -WQ_E_LIMIT, "too-big",
-			"the request is %zu bytes, more than the server's limit of %zu", bytes.len,
-			limit);
-	if (rc == 0)
-		rc = publish_request(&c->spool, bytes.data, bytes.len, &id, err);
+		rc = client_publish(c, &bytes, ret_id, err);
 	buf_fini(&bytes);
-	if (rc < 0)
-		return rc;
-	reqid_format(id, ret_id);
-	return 0;
+	return rc;
 }
 
 int wq_abort(wq_client *c, const char *id, struct wq_err *err)

@@ -9,6 +9,9 @@
 #include "spool/await.h"
 #include "spool/spool.h"
 
+struct buf;
+struct request;
+
 /* More than any server is configured to write; a bound on what a damaged spool makes us read. */
 enum {
 	CLIENT_FILE_MAX = 32 * 1024 * 1024,
@@ -52,3 +55,11 @@ int client_read_result(struct spool *sp, struct reqid id, wq_result **ret, struc
 
 /* Has its result been collected, and is it still in the history? */
 bool client_is_finished(const struct wq_client *c, struct reqid id);
+
+/* Copy what `req` says; to be given to who asked, whose struct may be smaller than ours. */
+int client_fill_details(struct wq_details *d, const struct request *req, struct wq_err *err);
+void client_give_details(const struct wq_details *d, struct wq_details *ret);
+
+/* Publish a whole request file, as far as the server takes it now.  Failures as of wq_enqueue. */
+int client_publish(
+	wq_client *c, const struct buf *bytes, char ret_id[WQ_ID_SIZE], struct wq_err *err);

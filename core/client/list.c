@@ -106,7 +106,7 @@ void wq_details_free(struct wq_details *d)
 	d->payload_len = 0;
 }
 
-static int fill(struct wq_details *d, const struct request *req, struct wq_err *err)
+int client_fill_details(struct wq_details *d, const struct request *req, struct wq_err *err)
 {
 	d->task_manager = strdup(req->task_manager);
 	d->key = strdup(req->key);
@@ -135,17 +135,18 @@ static int read_from(wq_client *c, enum spool_state state, struct reqid id, stru
 	if (rc == 0)
 		rc = request_decode(bytes.data, bytes.len, &req, err);
 	if (rc == 0)
-		rc = fill(d, &req, err);
+		rc = client_fill_details(d, &req, err);
 	buf_fini(&bytes);
 	d->state = (int32_t)state + WQ_STATE_REQUESTED;
 	d->uid = uid;
 	return rc;
 }
 
-static size_t details_size(const struct wq_details *d)
+void client_give_details(const struct wq_details *d, struct wq_details *ret)
 {
-	return client_struct_size(
-		d->struct_size, CLIENT_SIZE_UP_TO(struct wq_details, reserved), sizeof *d);
+	memcpy(ret, d,
+		client_struct_size(ret->struct_size, CLIENT_SIZE_UP_TO(struct wq_details, reserved),
+			sizeof *d));
 }
 
 int wq_details(wq_client *c, const char *id, struct wq_details *ret, struct wq_err *err)
@@ -159,7 +160,7 @@ int wq_details(wq_client *c, const char *id, struct wq_details *ret, struct wq_e
 		for (enum spool_state s = SPOOL_REQUESTED; s <= SPOOL_RUNNING; s++) {
 			rc = read_from(c, s, reqid, &d, err);
 			if (rc == 0)
-				memcpy(ret, &d, details_size(ret));
+				client_give_details(&d, ret);
 			if (rc != -ENOENT)
 				return rc;
 		}

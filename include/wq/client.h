@@ -19,8 +19,9 @@
  *	wq_result_free(result);
  *	wq_close(c);
  *
- * Enqueue, wait, abort and list use files only and work while the server is down.  Nothing here
- * prints, exits, installs signal handlers, or changes the process (umask, directory, locale).
+ * Enqueue, wait, abort, list and the quarantine use files only and work while the server is down.
+ * Nothing here prints, exits, installs signal handlers, or changes the process (umask, directory,
+ * locale).
  *
  * Threads: a wq_client belongs to one thread at a time; different clients are independent.  After
  * fork(2) only one of the two processes may go on using it.
@@ -217,6 +218,64 @@ int wq_ask_with(wq_client *c, const char *what, const void *args, size_t args_le
 
 /* What wq.status says, also without a server: one CBOR map, free(3) it.  -ENOENT: never served. */
 int wq_status_page(wq_client *c, void **ret, size_t *ret_len, struct wq_err *err);
+
+/* ---- the quarantine: what the server has set aside, see wq-spool(7) ----------------------------- */
+
+/* One thing that lies there.  Strings are valid during the call. */
+struct wq_quarantined {
+	uint32_t struct_size;
+	uint32_t uid;      /* whose it is */
+	const char *name;  /* under which it lies there: any bytes but '/' and NUL */
+	const char *id;    /* of the request that it was, "" where its name was no id */
+	const char *error; /* stable word, "" where nothing says why */
+	const char *text;  /* for people, or "" */
+	int64_t size;      /* bytes */
+	int64_t since_us;  /* when it was set aside: wall clock, since 1970 */
+	uint32_t mode;     /* as st_mode of stat(2): it need not be a plain file */
+	uint32_t reserved;
+};
+
+/*
+ * Call `fn` for each thing in quarantine, in the order in which they were set aside.  A non-zero
+ * answer of `fn` ends the listing and is returned.  `fn` may retry and drop.
+ * [blocks: a few file operations for each]
+ */
+int wq_quarantine_list(wq_client *c, int (*fn)(void *arg, const struct wq_quarantined *q),
+	void *arg, struct wq_err *err);
+
+/*
+ * The next four take the name under which a thing lies in quarantine, exactly.
+ *   -WQ_E_GONE     nothing of that name is there (any more: the server keeps the newest)
+ *   -WQ_E_FORMAT   a name that none can have
+ */
+
+/* Open it for reading; close(2) the descriptor that is returned.  -WQ_E_FORMAT with err->name
+ * "not-regular": a directory or the like.  [blocks: a few file operations] */
+int wq_quarantine_open(wq_client *c, const char *name, struct wq_err *err);
+
+/*
+ * What it says, where it is a whole request; `state` is 0.  Free with wq_details_free.
+ *   -WQ_E_FORMAT   it is none; err->text says what it is, err->name is "not-regular", "empty",
+ *                  "result", or what the server would have answered
+ *   -WQ_E_LIMIT    larger than any request
+ * [blocks: a few file operations]
+ */
+int wq_quarantine_details(
+	wq_client *c, const char *name, struct wq_details *ret, struct wq_err *err);
+
+/*
+ * Publish its bytes as a new request of the caller, whose id goes to `ret_id`, and then remove it and
+ * its reason from quarantine.  Two who do so at the same time may both publish it.  On failure
+ * `ret_id` is "", but where it was published and could not be removed.  Failures as of
+ * wq_quarantine_details and wq_enqueue.
+ * [blocks: a few file operations]
+ */
+int wq_quarantine_retry(
+	wq_client *c, const char *name, char ret_id[WQ_ID_SIZE], struct wq_err *err);
+
+/* Remove it and its reason for good.  -ENOTEMPTY: a directory that holds something; it is left.
+ * [blocks: a few file operations] */
+int wq_quarantine_drop(wq_client *c, const char *name, struct wq_err *err);
 
 /* ---- the output of a task, for plugins that keep it in its work directory (fork-exec) ---------- */
 
