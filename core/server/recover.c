@@ -225,9 +225,11 @@ static int settle_all(struct recovery *v, struct census *c, struct wq_err *err)
 
 int recover_spool(struct server *s, struct wq_err *err)
 {
-	/* In the order of a life; markers last, so that none is missed of a request that is seen. */
-	static const int places[] = { SPOOL_REQUESTED, SPOOL_PENDING, SPOOL_RUNNING, SPOOL_COMPLETE,
-		CENSUS_TMP, SPOOL_ABORTING };
+	/* Markers first, then in the order of a life: so the request of each marker that is seen is
+	 * seen too, and a marker that stands alone has none.  One that comes later stays, and is met
+	 * when the directories are looked at. */
+	static const int places[] = { SPOOL_ABORTING, SPOOL_REQUESTED, SPOOL_PENDING, SPOOL_RUNNING,
+		SPOOL_COMPLETE, CENSUS_TMP };
 	struct recovery v = { .server = s };
 	struct census c = { 0 };
 	int rc = census_take(&c, &s->spool, places, sizeof places / sizeof *places);

@@ -68,6 +68,11 @@ static struct {
 	void (*fn)(void);
 } hook;
 
+static struct {
+	int place;
+	void (*fn)(void);
+} listing;
+
 void rig_fail(const char *call, int from, int to, int error, int times)
 {
 	plan.call = call;
@@ -86,6 +91,12 @@ void rig_repair(void)
 int rig_failed(void)
 {
 	return plan.failed;
+}
+
+void rig_when_listed(int place, void (*fn)(void))
+{
+	listing.place = place;
+	listing.fn = fn;
 }
 
 void rig_when_renamed(int from, int to, void (*fn)(void))
@@ -124,6 +135,11 @@ static int rig_openat(int dir, const char *name, int flags, mode_t mode)
 {
 	const char *call = strcmp(name, ".") == 0 ? "list" : flags & O_CREAT ? "create" : "open";
 	int rc = hit(call, dir, -1);
+	if (listing.fn && strcmp(call, "list") == 0 && is_at(listing.place, dir)) {
+		void (*fn)(void) = listing.fn;
+		listing.fn = NULL;
+		fn();
+	}
 	return rc ? rc : fault_io.openat(dir, name, flags, mode);
 }
 

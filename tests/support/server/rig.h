@@ -50,6 +50,8 @@ int rig_failed(void);
 extern int rig_case; /* for such a `fn`: which case of a table */
 /* Call `fn` once, when a rename of this kind has just been made. */
 void rig_when_renamed(int from, int to, void (*fn)(void));
+/* The same, when this directory is just about to be listed. */
+void rig_when_listed(int place, void (*fn)(void));
 
 /* The ids that went from 2 to 3, in order. */
 enum {

@@ -302,6 +302,31 @@ START_TEST(the_same_where_the_file_system_cannot_exchange)
 }
 END_TEST
 
+static void publish_and_abort(void)
+{
+	rig_request(0, "quick");
+	rig_abort(0);
+}
+
+/* And then the server is killed before it has heard of either. */
+START_TEST(what_is_published_and_aborted_between_two_listings_does_not_run)
+{
+	rig_setup_spool();
+	rig_open(RIG_QUICK);
+	rig_watch();
+	rig_when_listed(_i, publish_and_abort);
+	ck_assert_int_eq(rig_recover(), 0);
+	rig_close();
+
+	rig_start(RIG_QUICK);
+	rig_run();
+	ck_assert_int_eq(rig_n_started(), 0);
+	ck_assert(!rig_stands(0, "4-complete"));
+	rig_assert_idle();
+	rig_teardown();
+}
+END_TEST
+
 START_TEST(recovery_may_fail_at_each_call_in_turn)
 {
 	int n = 0, rc;
@@ -330,6 +355,8 @@ static Suite *make_suite(void)
 		tc, recovery_that_fails_at_any_call_is_carried_on_by_the_next_start, 0, N_STATES);
 	tcase_add_loop_test(tc, the_same_where_the_file_system_cannot_exchange, 0, N_EXCHANGED);
 	tcase_add_loop_test(tc, recovery_may_fail_at_each_call_in_turn, 0, N_STATES);
+	tcase_add_loop_test(tc, what_is_published_and_aborted_between_two_listings_does_not_run, 0,
+		SPOOL_STATE_MAX);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
