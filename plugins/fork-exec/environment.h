@@ -17,7 +17,8 @@ int environment_compare(const char *a, const char *b);
 char **environment_pick(const char *const *names, size_t n);
 
 /*
- * All of `own`, and of `base` (NULL: nothing) what `own` does not name.  `own` is in order of environment_compare.
+ * All of `own`, and of `base` (NULL: nothing) what `own` does not name.  `own` is in order of
+ * environment_compare.
  * The array is the caller's, its texts are borrowed.  NULL: no memory.
  */
 const char **environment_merge(const char *const *base, const char *const *own, size_t n_own);

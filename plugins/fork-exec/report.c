@@ -265,7 +265,7 @@ static int32_t read_result(struct report *r, const struct settings *settings,
 		return bad_output(err, "it has more than 1M");
 	output_open(&file, work_dir, STDOUT_NAME);
 	size_t len = (size_t)end->out_kept;
-	uint8_t *bytes = calloc(1, len + 1); /* with a NUL behind it */
+	uint8_t *bytes = malloc(len);
 	int32_t rc = -ENOMEM;
 	if (bytes && output_read(&file, 0, bytes, len) < len)
 		rc = bad_output(err, "its file is not what was written");
