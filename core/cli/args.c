@@ -25,10 +25,16 @@ error_t args_parse_json(int key, char *arg, struct argp_state *state)
 	}
 }
 
+enum {
+	KEY_DURABLE = 1024 /* beside those of the commands that have these options */
+};
+
 static const struct argp_option request_options[] = {
 	{ "task-manager", 'm', "NAME", 0, "Who is to do it; else the server's default", 1 },
 	{ "key", 'k', "TEXT", 0, "The key, for a task manager that looks at it", 1 },
 	{ "label", 'l', "TEXT", 0, "A text for people and logs; a command has its words", 1 },
+	{ "durable", KEY_DURABLE, NULL, 0, "Print the id when a power cut can no longer take it",
+		1 },
 	{ 0 },
 };
 
@@ -44,6 +50,9 @@ static error_t parse_request(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'l':
 		request->label = arg;
+		return 0;
+	case KEY_DURABLE:
+		request->durable = 1;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

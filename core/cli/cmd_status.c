@@ -31,6 +31,7 @@ static const struct {
 	{ "held", "held" },
 	{ "stopping", "the server is stopping" },
 	{ "recovering", "it waits for wq-shepherd to say what runs already" },
+	{ "suspended", "nothing is started while the storage fails" },
 	{ "quarantined", "the plugin is quarantined: it broke the rules too often" },
 };
 
@@ -40,6 +41,10 @@ static const struct {
 	{ "none",
 		"a crash of any process loses nothing; a power cut may lose requests accepted and "
 		"results published in the last seconds, and run again what had run" },
+	{ "batch", "a power cut may lose requests of the last seconds that have not begun, and "
+		   "nothing "
+		   "else" },
+	{ "strict", "a power cut loses nothing that was acknowledged" },
 };
 
 static void line(const char *name, const char *text)

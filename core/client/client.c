@@ -111,6 +111,13 @@ static int read_page(
 	return rc;
 }
 
+/* Of the levels only strict is a client's matter. */
+static void take_durability(wq_client *c, const struct status_page *page)
+{
+	c->spool.durability = strcmp(page->durability, "strict") == 0 ? SPOOL_DURABILITY_STRICT
+								      : SPOOL_DURABILITY_NONE;
+}
+
 /* What the server says before anything is written.  The limits of a server that never ran, or
  * whose page cannot be read, are not known: it will answer by a result. */
 static int ask_page(wq_client *c, size_t *ret_limit, struct wq_err *err)
@@ -118,10 +125,12 @@ static int ask_page(wq_client *c, size_t *ret_limit, struct wq_err *err)
 	struct status_page page;
 	struct buf bytes = { 0 };
 	*ret_limit = CLIENT_REQUEST_DEFAULT_MAX;
+	c->spool.durability = SPOOL_DURABILITY_NONE;
 	int rc = read_page(c, &bytes, &page, NULL);
 	buf_fini(&bytes);
 	if (rc < 0)
 		return 0;
+	take_durability(c, &page);
 	if (page.hwm_us > c->spool.hwm_us)
 		c->spool.hwm_us = page.hwm_us;
 	if (page.request_limit)
@@ -166,8 +175,8 @@ static int encode(const struct wq_request *request, struct buf *ret, struct wq_e
 	return request_encode(&req, ret, err);
 }
 
-int client_publish(
-	wq_client *c, const struct buf *bytes, char ret_id[WQ_ID_SIZE], struct wq_err *err)
+int client_publish(wq_client *c, const struct buf *bytes, bool durable, char ret_id[WQ_ID_SIZE],
+	struct wq_err *err)
 {
 	struct reqid id;
 	size_t limit;
@@ -176,6 +185,8 @@ int client_publish(
 		rc = err_set_name(err, -WQ_E_LIMIT, "too-big",
 			"the request is %zu bytes, more than the server's limit of %zu", bytes->len,
 			limit);
+	if (durable)
+		c->spool.durability = SPOOL_DURABILITY_STRICT;
 	if (rc == 0)
 		rc = publish_request(&c->spool, bytes->data, bytes->len, &id, err);
 	if (rc < 0)
@@ -194,16 +205,26 @@ int wq_enqueue(
 	struct buf bytes = { 0 };
 	int rc = encode(&known, &bytes, err);
 	if (rc == 0)
-		rc = client_publish(c, &bytes, ret_id, err);
+		rc = client_publish(c, &bytes, known.durable != 0, ret_id, err);
 	buf_fini(&bytes);
 	return rc;
+}
+
+int client_abort(wq_client *c, struct reqid id, struct wq_err *err)
+{
+	struct status_page page;
+	struct buf bytes = { 0 };
+	if (read_page(c, &bytes, &page, NULL) == 0)
+		take_durability(c, &page);
+	buf_fini(&bytes);
+	return publish_abort(&c->spool, id, err);
 }
 
 int wq_abort(wq_client *c, const char *id, struct wq_err *err)
 {
 	struct reqid reqid;
 	int rc = client_parse_id(id, &reqid, err);
-	return rc < 0 ? rc : publish_abort(&c->spool, reqid, err);
+	return rc < 0 ? rc : client_abort(c, reqid, err);
 }
 
 /* ---- the server ------------------------------------------------------------------------------ */

@@ -61,5 +61,8 @@ int client_fill_details(struct wq_details *d, const struct request *req, struct 
 void client_give_details(const struct wq_details *d, struct wq_details *ret);
 
 /* Publish a whole request file, as far as the server takes it now.  Failures as of wq_enqueue. */
-int client_publish(
-	wq_client *c, const struct buf *bytes, char ret_id[WQ_ID_SIZE], struct wq_err *err);
+int client_publish(wq_client *c, const struct buf *bytes, bool durable, char ret_id[WQ_ID_SIZE],
+	struct wq_err *err);
+
+/* Leave a marker, as durable as the server wants it.  0 or -errno. */
+int client_abort(wq_client *c, struct reqid id, struct wq_err *err);

@@ -428,7 +428,7 @@ int wq_quarantine_retry(wq_client *c, const char *name, char ret_id[WQ_ID_SIZE],
 	auto_close int dir = open_for(c, name, err);
 	int rc = dir < 0 ? dir : read_request_of(c, dir, name, &bytes, &req, &st, err);
 	if (rc == 0)
-		rc = client_publish(c, &bytes, ret_id, err);
+		rc = client_publish(c, &bytes, true, ret_id, err); /* the old one goes */
 	buf_fini(&bytes);
 	if (rc < 0 || !is_same(c, dir, name, &st))
 		return rc;

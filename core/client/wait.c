@@ -345,7 +345,7 @@ static int time_out(
 	if (flags & WQ_WAIT_NO_ABORT)
 		return err_set(err, -WQ_E_TIMEOUT, "'%s' has no result after %s; it was left alone",
 			id, text);
-	if (publish_abort(&c->spool, reqid, &why) < 0)
+	if (client_abort(c, reqid, &why) < 0)
 		return err_set(err, -WQ_E_TIMEOUT,
 			"'%s' has no result after %s, and aborting it failed: %s", id, text,
 			why.text);

@@ -20,7 +20,7 @@ struct status_page {
 	uint64_t request_limit; /* bytes */
 	uint64_t result_limit;
 	uint64_t depth;      /* requests not started yet */
-	char durability[16]; /* "none" */
+	char durability[16]; /* "none", "batch", "strict" */
 	char version[32];    /* of the server */
 	int64_t pid;         /* 0: it has stopped in order */
 	int64_t started_us;

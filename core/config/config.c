@@ -59,30 +59,6 @@ static char *absolute(const char *path, const char *base_dir)
 
 /* ---- the top level ----------------------------------------------------------------- */
 
-/* The levels to come have their own answer; they leave the settings, so that no other follows. */
-static void check_durability(struct reading *r)
-{
-	struct settings *top = &r->parsed.top;
-	for (size_t i = 0; i < top->n; i++) {
-		struct setting *s = &top->items[i];
-		if (strcmp(s->key, config_top_options[TOP_DURABILITY].name) != 0 ||
-			(strcmp(s->value, "batch") != 0 && strcmp(s->value, "strict") != 0))
-			continue;
-		problems_add(r->problems,
-			&(struct problem_at){ .file = r->name,
-				.line = s->line,
-				.key = s->key,
-				.value = s->value },
-			"is not offered by this version yet; 'none' is: nothing acknowledged is "
-			"lost when a process dies, but a power cut may take the last seconds");
-		free(s->key);
-		free(s->value);
-		memmove(s, s + 1, (top->n - i - 1) * sizeof *s);
-		top->n--;
-		i--;
-	}
-}
-
 static int take_plugin_path(struct reading *r, const struct wq_value *v)
 {
 	char **dirs = calloc(v->n + 1, sizeof *dirs);
@@ -117,7 +93,6 @@ static int take_top(struct reading *r, const struct wq_value *v)
 static int check_top(struct reading *r)
 {
 	struct option_values values;
-	check_durability(r);
 	int rc = options_check(config_top_options, config_n_top_options, r->parsed.top.items,
 		r->parsed.top.n, r->base_dir, &(struct problem_at){ .file = r->name }, r->problems,
 		&values);

@@ -26,7 +26,7 @@ struct config {
 	char **plugin_path;         /* directories, NULL at the end */
 	char *default_task_manager; /* always the name of one of tms */
 	char *on_start;             /* "recover", "wipe" */
-	char *durability;           /* "none" */
+	char *durability;           /* "none", "batch", "strict" */
 	char *log_level;            /* "err" ... "debug" */
 	int64_t heartbeat_interval_ns, sample_interval_ns, safety_interval_ns, drain_limit_ns;
 	int64_t request_limit, result_limit; /* bytes */

@@ -23,9 +23,11 @@ const struct wq_option config_top_options[] = {
 		.choices = "recover|wipe",
 		.type = WQ_T_CHOICE },
 	[TOP_DURABILITY] = { .name = "durability",
-		.help = "What a power cut may take; none is safe against the death of any process",
-		.def = "none",
-		.choices = "none",
+		.help = "What a power cut may take: the last seconds, what no client was told of, "
+			"or "
+			"nothing that was acknowledged",
+		.def = "batch",
+		.choices = "none|batch|strict",
 		.type = WQ_T_CHOICE },
 	[TOP_LOG_LEVEL] = { .name = "log-level",
 		.help = "Messages above this level are dropped",

@@ -75,6 +75,14 @@ void sched_not_begun(struct sched *s, struct reqid id, int64_t until_ns)
 	send_on_errand(s, e, RETURNING);
 }
 
+void sched_turned_away(struct sched *s, struct reqid id, int64_t until_ns)
+{
+	struct tm_queue *t = &s->tms[find(s, id)->tm];
+	sched_not_begun(s, id, until_ns);
+	if (until_ns == 0)
+		sched_no_room(t);
+}
+
 /* ---- limits -------------------------------------------------------------------------------------
  */
 

@@ -110,8 +110,8 @@ int sched_seen(struct sched *s, struct reqid id, int64_t now_ns)
 {
 	struct entry *e = find(s, id);
 	/* One that a probe did not find yet is news; all others are known. */
-	if (e && e->state != UNMARKING)
-		return 0;
+	if (e && (e->state != UNMARKING || e->flags & PARKED))
+		return 0; /* a parked one is looked for again when its marker is about to go */
 	if (!fifo_reserve(&s->seen))
 		return -ENOMEM;
 	if (!e)
@@ -143,7 +143,7 @@ int sched_marked(struct sched *s, struct reqid id, int64_t now_ns)
 	e->flags |= MARKED;
 	if (e->state == RUNNING)
 		sched_tell_to_end(s, e);
-	else if (e->state == RETURNING || e->state == ENDED)
+	else if (e->state == RETURNING || (e->state == ENDED && !(e->flags & PARKED)))
 		remove_from(s, e, SCHED_IN_RUNNING);
 	return 0; /* SEEN: once accepted; TERMINATING: once ended */
 }
@@ -222,7 +222,8 @@ void sched_dropped(struct sched *s, struct reqid id)
 
 void sched_probed(struct sched *s, struct reqid id, enum sched_place place, int64_t now_ns)
 {
-	struct entry *e = expect(s, id, PROBING);
+	struct entry *e = find(s, id);
+	wq_check(e && (e->state == PROBING || e->state == UNMARKING));
 	e->since_ns = now_ns;
 	if (place == SCHED_NOWHERE)
 		send_on_errand(s, e, UNMARKING);
@@ -255,11 +256,64 @@ void sched_defer(struct sched *s, struct reqid id, int64_t until_ns)
 		wq_check(later_put(&s->unmovable, id, until_ns));
 		return;
 	}
-	wq_check(e->state >= PROBING && e->state != UNMARKING);
+	wq_check(e->state >= PROBING);
 	if (e->state == RETURNING) /* those behind it would overtake it */
 		hold(&s->tms[e->tm], until_ns);
 	e->flags |= ON_ERRAND; /* so that an abort in between does not send it twice */
 	wq_check(later_put(&s->undone, id, until_ns));
+}
+
+void sched_park(struct sched *s, struct reqid id)
+{
+	struct entry *e = find(s, id);
+	wq_check(e && (e->state == ENDED || e->state == REMOVING || e->state == UNMARKING));
+	e->flags |= ON_ERRAND | PARKED;
+	e->flags &= (uint8_t)~RESUMED;
+	s->n_parked++;
+}
+
+/* NULL: it is not parked; or its abort takes over. */
+static struct entry *unpark(struct sched *s, struct reqid id)
+{
+	struct entry *e = find(s, id);
+	if (!e || !(e->flags & PARKED))
+		return NULL;
+	e->flags &= (uint8_t) ~(PARKED | ON_ERRAND);
+	s->n_parked--;
+	if (e->state != ENDED || !(e->flags & MARKED))
+		return e;
+	remove_from(s, e, SCHED_IN_RUNNING);
+	return NULL;
+}
+
+void sched_resume(struct sched *s, struct reqid id)
+{
+	struct entry *e = unpark(s, id);
+	if (!e)
+		return;
+	send_on_errand(s, e, (enum entry_state)e->state);
+	e->flags |= RESUMED;
+}
+
+void sched_redo(struct sched *s, struct reqid id, int64_t until_ns)
+{
+	if (unpark(s, id))
+		sched_defer(s, id, until_ns);
+}
+
+void sched_unmarked(struct sched *s, struct reqid id)
+{
+	forget(s, expect(s, id, UNMARKING));
+}
+
+void sched_suspend(struct sched *s, bool suspended)
+{
+	s->suspended = suspended;
+}
+
+void sched_begun(struct sched *s, uint32_t tm)
+{
+	s->tms[tm].touch_later = true;
 }
 
 void sched_room(struct sched *s, uint32_t tm, int32_t room, int64_t now_ns)
@@ -294,10 +348,8 @@ void sched_busy(struct sched *s, struct reqid id, int64_t until_ns)
 	struct tm_queue *t = &s->tms[expect(s, id, WAITING)->tm];
 	t->room = 0;
 	hold(t, until_ns);
-	if (until_ns == 0) {
-		t->dry = true;
-		t->ask_at_ns = 0; /* set when it is looked at next: the time is not known here */
-	}
+	if (until_ns == 0)
+		sched_no_room(t);
 }
 
 void sched_reject(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns)
@@ -332,7 +384,8 @@ static bool decide(enum sched_kind kind, const struct entry *e, struct sched_dec
 	ret->id = e->id;
 	ret->tm = e->tm == UINT16_MAX ? SCHED_NO_TM : e->tm;
 	ret->since_ns = e->since_ns;
-	ret->place = (enum sched_place)(e->flags >> PLACE_SHIFT);
+	ret->place = (enum sched_place)((e->flags & PLACE_MASK) >> PLACE_SHIFT);
+	ret->resumed = (e->flags & RESUMED) != 0;
 	if (e->state == SEEN || e->state == UNSORTED)
 		ret->tries = e->ref;
 	else
@@ -385,8 +438,6 @@ static bool next_errand(struct sched *s, struct sched_decision *ret)
 	if (!e)
 		return false;
 	decide(kinds[e->state], e, ret);
-	if (ret->kind == SCHED_UNMARK)
-		forget(s, e);
 	if (ret->kind == SCHED_TERMINATE) {
 		ret->end = sched_why_ended(s, e);
 		s->tms[e->tm].touch_later = true;
@@ -427,6 +478,8 @@ static enum sched_why why(const struct sched *s, const struct tm_queue *t, int64
 {
 	if (s->stopping)
 		return SCHED_WHY_STOPPING;
+	if (s->suspended)
+		return SCHED_WHY_SUSPENDED;
 	if (t->recovering)
 		return SCHED_WHY_RECOVERING;
 	if (t->running >= t->limits.max_running)
@@ -529,7 +582,7 @@ static int64_t due_for(struct sched *s, struct tm_queue *t)
 	uint32_t first = fifo_peek(&t->queue, &s->table);
 	uint32_t unsorted = fifo_peek(&s->unsorted, &s->table);
 	uint32_t seen = fifo_peek(&s->seen, &s->table);
-	if (s->stopping || t->recovering || t->running >= t->limits.max_running)
+	if (s->stopping || s->suspended || t->recovering || t->running >= t->limits.max_running)
 		return TIME_NEVER;
 	if (first == TABLE_NONE && unsorted == TABLE_NONE)
 		return TIME_NEVER;
@@ -570,12 +623,18 @@ bool sched_is_known(const struct sched *s, struct reqid id)
 	return find(s, id) != NULL;
 }
 
+bool sched_is_ending(const struct sched *s, struct reqid id)
+{
+	const struct entry *e = find(s, id);
+	return e && e->state == TERMINATING;
+}
+
 bool sched_is_drained(const struct sched *s)
 {
 	for (uint32_t i = 0; i < s->n_tms; i++)
 		if (s->tms[i].running > 0 && !s->tms[i].detached)
 			return false;
-	return s->errands.len == 0 && s->undone.n == 0;
+	return s->errands.len == 0 && s->undone.n == 0 && s->n_parked == 0;
 }
 
 void sched_tm_state(const struct sched *s, uint32_t tm, int64_t now_ns, struct sched_tm_state *ret)

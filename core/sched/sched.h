@@ -42,13 +42,14 @@ enum sched_kind {
 		       * set aside, or sched_defer */
 	SCHED_PROBE,  /* find an unknown id that has a marker; answer: sched_probed
 		       * or sched_defer */
-	SCHED_REMOVE, /* an abort: unlink it in `place`, then the marker; answer: sched_removed, or
-		       * sched_defer when it could not be done */
-	SCHED_UNMARK, /* unlink a marker whose subject is nowhere; no answer */
+	SCHED_REMOVE, /* an abort: unlink it in `place`, then the marker; answer: sched_removed,
+		       * sched_park, or sched_defer when it could not be done */
+	SCHED_UNMARK, /* unlink a marker whose subject is nowhere; answer: sched_unmarked, sched_park,
+		       * sched_defer, or sched_probed when it is somewhere after all */
 	SCHED_SORT,   /* read the envelope in 2; answer: sched_sorted, sched_reject, sched_dropped
 		       * or sched_defer */
 	SCHED_ASK,    /* call has_capacity; answer: sched_room */
-	SCHED_START,  /* 2 -> 3, then start_task; answer: sched_started, sched_busy, sched_reject
+	SCHED_START,    /* 2 -> 3, then start_task; answer: sched_started, sched_busy, sched_reject
 		       * or sched_dropped */
 	SCHED_PUT_BACK, /* 3 -> 2; answer: sched_put_back, or sched_defer: then its task manager is
 			 * held as long, for it is first */
@@ -56,7 +57,7 @@ enum sched_kind {
 			  * given for a task that waits for recovery: sched_hold */
 	SCHED_REAP,      /* call reap until it answers 0, within a bound; tell sched_ended or
 			  * sched_not_begun for each; answer: sched_reaped */
-	SCHED_COMPLETE, /* publish its result; answer: sched_completed, or sched_defer */
+	SCHED_COMPLETE, /* publish its result; answer: sched_completed, sched_park or sched_defer */
 	SCHED_KIND_MAX
 };
 
@@ -82,6 +83,7 @@ struct sched_decision {
 	uint32_t tm;     /* SCHED_NO_TM where it is not known yet */
 	uint32_t ref;    /* what the server gave with sched_started or sched_reject, else 0 */
 	uint32_t tries;  /* SORT: how often it was deferred */
+	bool resumed;    /* REMOVE, UNMARK, COMPLETE: what it was parked for has come about */
 	enum sched_place place; /* REMOVE */
 	enum sched_end end;     /* TERMINATE: why */
 	int64_t since_ns;       /* when it entered the state that it is in now */
@@ -101,6 +103,7 @@ enum sched_why {
 	SCHED_WHY_HELD,        /* until held_until_ns, after BUSY or RETRY or a fault */
 	SCHED_WHY_STOPPING,
 	SCHED_WHY_RECOVERING, /* sched_hold */
+	SCHED_WHY_SUSPENDED,  /* sched_suspend */
 };
 
 struct sched_tm_state {
@@ -140,10 +143,13 @@ int64_t sched_due(struct sched *s);
 int sched_seen(struct sched *s, struct reqid id, int64_t now_ns);   /* a name in 1 */
 int sched_marked(struct sched *s, struct reqid id, int64_t now_ns); /* a marker in 5 */
 void sched_wakeup(struct sched *s, uint32_t tm); /* it may have ended tasks, or room again */
+void sched_begun(struct sched *s, uint32_t tm); /* tasks of it have begun since they were started */
 /* A task has ended and its outcome is known; or it never began, and its task manager is held until
- * `until_ns`. */
+ * `until_ns`; or the same, and 0 stands for until it has room again, as if it had answered 0 when
+ * asked. */
 void sched_ended(struct sched *s, struct reqid id, int64_t now_ns);
 void sched_not_begun(struct sched *s, struct reqid id, int64_t until_ns);
+void sched_turned_away(struct sched *s, struct reqid id, int64_t until_ns);
 
 /*
  * What recovery found, before the first sched_next: each is the state that run time would have
@@ -158,6 +164,9 @@ int sched_found_running(
 
 /* While it is held a task manager is not asked and starts nothing; reaps and aborts go on. */
 void sched_hold(struct sched *s, uint32_t tm, bool held);
+
+/* Nothing is started, in no task manager, until it is over: the storage fails. */
+void sched_suspend(struct sched *s, bool suspended);
 
 /* When a running task is to be ended, TIME_NEVER for never: TERMINATE with SCHED_END_LIMIT comes
  * once.  False when memory is short. */
@@ -179,6 +188,16 @@ void sched_reaped(
 /* It cannot be done just now: the same decision comes again, not before then (a SORT only when a
  * task manager that may start something still wants it).  Order holds: nothing overtakes it. */
 void sched_defer(struct sched *s, struct reqid id, int64_t until_ns);
+/*
+ * It is half done and waits for something, a sync: the same decision comes again, `resumed`, after
+ * sched_resume.
+ * sched_redo: it has to be done from its beginning, not before `until_ns`.  An abort that comes meanwhile
+ * waits as long, and is carried out instead.  For one that is not parked both do nothing.
+ */
+void sched_park(struct sched *s, struct reqid id);
+void sched_resume(struct sched *s, struct reqid id);
+void sched_redo(struct sched *s, struct reqid id, int64_t until_ns);
+void sched_unmarked(struct sched *s, struct reqid id);
 void sched_room(struct sched *s, uint32_t tm, int32_t room, int64_t now_ns);
 void sched_started(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns);
 /* Nothing began, the file is back in 2.  The task manager is held until `until_ns`; 0: until it has
@@ -196,6 +215,9 @@ void sched_stop(struct sched *s);
 void sched_terminate_all(struct sched *s);
 /* The tasks of this one outlive the server: they no longer keep it from being drained. */
 void sched_detach(struct sched *s, uint32_t tm);
+
+/* Has this running one been told to end, or is it about to be? */
+bool sched_is_ending(const struct sched *s, struct reqid id);
 
 /* Is this id known, that is between `seen` and `completed`?  For tests. */
 bool sched_is_known(const struct sched *s, struct reqid id);

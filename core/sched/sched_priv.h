@@ -30,7 +30,12 @@ enum entry_flag {
 	MARKED = 1 << 0,    /* an abort marker stands in 5 */
 	ON_ERRAND = 1 << 1, /* its handle is in `errands` */
 	WITHHELD = 1 << 2,  /* TERMINATING, not told yet: its task manager is on hold */
-	PLACE_SHIFT = 4     /* REMOVING: enum sched_place in the upper bits */
+	PARKED = 1 << 3, /* on an errand that waits for sched_resume; its state stays until then */
+	PLACE_SHIFT = 4, /* REMOVING: enum sched_place in three bits */
+	PLACE_MASK = 7 << PLACE_SHIFT,
+	RESUMED =
+		1
+		<< 7 /* what its errand was parked for has come about; no longer in another state */
 };
 
 struct tm_queue {
@@ -60,6 +65,8 @@ struct sched {
 	uint32_t accepts; /* in a row */
 	bool looked;      /* nothing was asked or started since the last LOOK */
 	bool stopping;
+	bool suspended;
+	uint32_t n_parked;
 	bool terminate_now;
 	int64_t sample_ns;
 	struct later unmovable;      /* seen and unsorted ones that cannot be moved or read now */
@@ -89,6 +96,7 @@ static inline uint32_t handle_of(const struct sched *s, const struct entry *e)
 static inline void send_on_errand(struct sched *s, struct entry *e, enum entry_state state)
 {
 	e->state = (uint8_t)state;
+	e->flags &= (uint8_t)~RESUMED;
 	if (e->flags & ON_ERRAND)
 		return;
 	e->flags |= ON_ERRAND;
@@ -97,8 +105,7 @@ static inline void send_on_errand(struct sched *s, struct entry *e, enum entry_s
 
 static inline void remove_from(struct sched *s, struct entry *e, enum sched_place place)
 {
-	e->flags =
-		(uint8_t)((e->flags & ((1 << PLACE_SHIFT) - 1)) | (unsigned)place << PLACE_SHIFT);
+	e->flags = (uint8_t)((e->flags & ~PLACE_MASK) | (unsigned)place << PLACE_SHIFT);
 	send_on_errand(s, e, REMOVING);
 }
 
@@ -122,6 +129,14 @@ static inline int64_t max_ns(int64_t a, int64_t b)
 static inline void hold(struct tm_queue *t, int64_t until_ns)
 {
 	t->held_until_ns = max_ns(t->held_until_ns, until_ns);
+}
+
+/* As if it had answered 0 when asked. */
+static inline void sched_no_room(struct tm_queue *t)
+{
+	t->room = 0;
+	t->dry = true;
+	t->ask_at_ns = 0; /* set when it is looked at next: the time is not known here */
 }
 
 /* ---- running.c: what order and decisions have to do with tasks that run ---- */

@@ -35,6 +35,7 @@ static void put_task_manager(const struct server *s, uint32_t i, struct wq_cbor_
 		[SCHED_WHY_HELD] = "held",
 		[SCHED_WHY_STOPPING] = "stopping",
 		[SCHED_WHY_RECOVERING] = "recovering",
+		[SCHED_WHY_SUSPENDED] = "suspended",
 	};
 	const struct task_manager *tm = &s->tms[i];
 	struct sched_tm_state state;
@@ -82,7 +83,7 @@ static int answer_status(const struct server *s, struct buf *ret)
 	put_number(&out, "pid", getpid());
 	put_number(&out, "started-us", s->started_us);
 	wq_cbor_put_text(&out, "accepting");
-	wq_cbor_put_bool(&out, !s->directory_moved);
+	wq_cbor_put_bool(&out, page_accepts(s));
 	wq_cbor_put_pair(&out, "reason", page_reason(s));
 	wq_cbor_put_pair(&out, "durability", s->config.durability);
 	wq_cbor_put_pair(&out, "config", s->config.file);

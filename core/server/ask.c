@@ -8,6 +8,8 @@
 
 void ask_carry_out(struct server *s, const struct sched_decision *d)
 {
-	int32_t room = instance_has_capacity(s->tms[d->tm].instance);
+	/* It does not know yet of those that wait for their commit. */
+	const struct task_manager *tm = &s->tms[d->tm];
+	int32_t room = instance_has_capacity(tm->instance) - tm->committing;
 	sched_room(s->sched, d->tm, room, time_mono_ns());
 }

@@ -68,22 +68,59 @@ static void count(struct server *s, const struct task *task)
 	s->changes.completed++;
 }
 
-void complete_carry_out(struct server *s, const struct sched_decision *d)
+/* It is in 3 no more, which is nobody's right but the server's. */
+static bool is_gone(const struct server *s, struct reqid id, int rc)
 {
-	struct task *task = tasks_get(&s->tasks, d->ref);
-	struct wq_err err = { 0 };
+	int state = rc == -ENOENT ? move_find(&s->spool, id) : SPOOL_RUNNING;
+	return state >= 0 && state != SPOOL_RUNNING;
+}
+
+/* Write and exchange; it comes again when that is on disk. */
+static int write_down(struct server *s, struct task *task, struct wq_err *err)
+{
+	int fd = -1;
+	int rc = task->result.len > 0 ? 0 : encode(s, task, &task->result);
+	if (rc == 0)
+		rc = complete_write(&s->spool, task->id, task->result.data, task->result.len,
+			task->sync_failures > 0, &fd, err);
+	if (rc < 0)
+		return rc;
+	task->beside = rc == COMPLETE_BESIDE;
+	commit_errand(s, task->id, task->ref, 1u << SPOOL_RUNNING, fd);
+	return 0;
+}
+
+static int show(struct server *s, const struct task *task, struct wq_err *err)
+{
 	uint8_t why[768];
 	struct wq_cbor_out out;
 	wq_cbor_out_fixed(&out, why, sizeof why);
 	if (task->set_aside)
 		explain(task, &out);
-	int rc = task->result.len > 0 ? 0 : encode(s, task, &task->result);
-	if (rc == 0)
-		rc = complete_publish(&s->spool, d->id, task->result.data, task->result.len,
-			task->set_aside ? why : NULL, out.len, &err);
-	int state = rc == -ENOENT ? move_find(&s->spool, d->id) : SPOOL_RUNNING;
-	bool gone = state >= 0 && state != SPOOL_RUNNING;
-	if (rc < 0 && rc != -EEXIST && !gone) {
+	return complete_show(
+		&s->spool, task->id, task->beside, task->set_aside ? why : NULL, out.len, err);
+}
+
+static void finish(struct server *s, struct task *task)
+{
+	struct reqid id = task->id;
+	count(s, task);
+	keep_after(s, task);
+	tasks_drop(&s->tasks, task->ref);
+	sched_completed(s->sched, id);
+	keep_prune(s, false);
+}
+
+void complete_carry_out(struct server *s, const struct sched_decision *d)
+{
+	struct task *task = tasks_get(&s->tasks, d->ref);
+	struct wq_err err = { 0 };
+	if (commit_refuses(s, d->id))
+		return;
+	int rc = d->resumed ? show(s, task, &err) : write_down(s, task, &err);
+	if (rc == 0 && !d->resumed)
+		return;
+	if (rc < 0 && rc != -EEXIST && !is_gone(s, d->id, rc)) {
 		log_err("%s: cannot publish its result, keeping it and trying again: %s",
 			ID_TEXT(d->id), err.text);
 		pass_defer(s, d);
@@ -93,9 +130,5 @@ void complete_carry_out(struct server *s, const struct sched_decision *d)
 		log_err("%s: its result cannot be published: %s", ID_TEXT(d->id), err.text);
 	else
 		log_info("%s: complete: %s", ID_TEXT(d->id), result_status_name(task->status));
-	count(s, task);
-	keep_after(s, task);
-	tasks_drop(&s->tasks, d->ref);
-	sched_completed(s->sched, d->id);
-	keep_prune(s, false);
+	finish(s, task);
 }

@@ -13,10 +13,17 @@
 #include <string.h>
 #include <unistd.h>
 
+bool page_accepts(const struct server *s)
+{
+	return !s->directory_moved && !s->commits.error[0];
+}
+
 const char *page_reason(const struct server *s)
 {
 	if (s->directory_moved)
 		return "a state directory was moved under the server";
+	if (s->commits.error[0])
+		return s->commits.error;
 	return s->stopping ? "draining" : "";
 }
 
@@ -26,7 +33,7 @@ void page_update(struct server *s, bool running)
 		return;
 	struct sched_counts c = sched_counts(s->sched);
 	struct status_page page = {
-		.accepting = !s->directory_moved,
+		.accepting = page_accepts(s),
 		.hwm_us = s->spool.hwm_us,
 		.request_limit = (uint64_t)s->config.request_limit,
 		.result_limit = (uint64_t)s->config.result_limit,

@@ -58,6 +58,7 @@ void server_pass(struct server *s)
 		carry_out[d.kind](s, &d);
 		n++;
 	}
+	commit_flush(s);
 	s->pass_unfinished = n == DECISIONS_A_PASS;
 	if (n > 0)
 		metrics_count(&s->metrics, METRICS_TICKS);

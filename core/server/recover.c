@@ -17,12 +17,20 @@
 #include "spool/examine.h"
 #include "spool/move.h"
 #include "spool/read.h"
+#include "spool/sync.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 struct recovery {
 	struct server *server;
 	unsigned running, lost, published, aborted;
+	/* What may be done only when all before it is on disk: publish results, and remove markers. */
+	struct last_step {
+		struct reqid id;
+		uint32_t what;
+	} * last;
+	size_t n_last, cap_last;
 };
 
 static enum finding kind_of(const void *bytes, size_t len)
@@ -132,13 +140,48 @@ static int tidy(struct server *s, struct reqid id, uint32_t what)
 static int publish(struct recovery *v, struct reqid id)
 {
 	struct wq_err err = { 0 };
-	int rc = complete_resume(&v->server->spool, id, &err);
+	int rc = complete_show(&v->server->spool, id, false, NULL, 0, &err);
 	if (rc == -EEXIST) { /* it is in quarantine */
 		log_warn("%s: recovery: %s", ID_TEXT(id), err.text);
 		return 0;
 	}
 	v->published += rc == 0;
 	return rc;
+}
+
+static int put_last(struct recovery *v, struct reqid id, uint32_t what)
+{
+	if (v->n_last == v->cap_last) {
+		size_t cap = v->cap_last ? v->cap_last * 2 : 64;
+		struct last_step *last = realloc(v->last, cap * sizeof *last);
+		if (!last)
+			return -ENOMEM;
+		v->last = last;
+		v->cap_last = cap;
+	}
+	v->last[v->n_last++] = (struct last_step){ id, what };
+	return 0;
+}
+
+static int act_last(struct recovery *v, const struct last_step *last)
+{
+	int rc = last->what & CLASSIFY_PUBLISH ? publish(v, last->id) : 0;
+	if (rc == 0 && (last->what & CLASSIFY_UNMARK))
+		rc = unless_gone(move_unmark(&v->server->spool, last->id));
+	return rc < 0 ? rc : 0;
+}
+
+/* A result that a crash has left in 3 is on disk perhaps; its name comes with the directory. */
+static int sync_result(const struct spool *sp, struct reqid id)
+{
+	if (sp->durability == SPOOL_DURABILITY_NONE || sp->is_mount)
+		return 0;
+	struct sync_file file = { .fd = complete_open(sp, id) };
+	if (file.fd < 0)
+		return file.fd;
+	(void)sync_now(sp, 0, &file, 1);
+	(void)sp->io->close(file.fd);
+	return file.rc;
 }
 
 /* What it is now goes to sched. */
@@ -156,7 +199,8 @@ static int tell(struct recovery *v, struct reqid id, uint32_t what)
 
 /*
  * Carry out the mask of classify, in the order of its bits; but a torn result is taken back first,
- * because one that is left alone in 4 would not be looked at by the next start.
+ * because one that is left alone in 4 would not be looked at by the next start; and what others see is
+ * left for last.
  */
 static int act(struct recovery *v, struct reqid id, uint32_t what)
 {
@@ -167,15 +211,13 @@ static int act(struct recovery *v, struct reqid id, uint32_t what)
 	if (rc == 0 && (what & (CLASSIFY_QUARANTINE_3 | CLASSIFY_LOST_4)))
 		return lose_torn(v, id);
 	if (rc == 0 && (what & CLASSIFY_PUBLISH))
-		rc = publish(v, id);
+		rc = sync_result(sp, id);
 	if (rc == 0 && (what & CLASSIFY_REMOVE)) {
 		rc = move_remove_all(sp, id);
 		v->aborted++;
 	}
-	if (rc == 0 && (what & CLASSIFY_UNMARK)) {
-		rc = move_unmark(sp, id);
-		return rc == -ENOENT ? 0 : rc;
-	}
+	if (rc == 0 && (what & (CLASSIFY_PUBLISH | CLASSIFY_UNMARK)))
+		return put_last(v, id, what);
 	return rc < 0 ? rc : tell(v, id, what);
 }
 
@@ -223,6 +265,30 @@ static int settle_all(struct recovery *v, struct census *c, struct wq_err *err)
 	return 0;
 }
 
+static int settle_last(struct recovery *v, struct wq_err *err)
+{
+	int rc = sync_now(&v->server->spool, SYNC_ALL, NULL, 0);
+	if (rc < 0)
+		return err_set(err, rc, "cannot bring the recovered spool to disk");
+	for (size_t i = 0; i < v->n_last; i++) {
+		rc = act_last(v, &v->last[i]);
+		if (rc < 0)
+			return err_set(
+				err, rc, "cannot recover request '%s'", ID_TEXT(v->last[i].id));
+	}
+	return 0;
+}
+
+/* What is found may be there for processes only: it counts when it is on disk. */
+static int settle(struct recovery *v, struct census *c, struct wq_err *err)
+{
+	int rc = sync_now(&v->server->spool, SYNC_ALL, NULL, 0);
+	if (rc < 0)
+		return err_set(err, rc, "cannot bring the spool to disk before recovery");
+	rc = settle_all(v, c, err);
+	return rc < 0 ? rc : settle_last(v, err);
+}
+
 int recover_spool(struct server *s, struct wq_err *err)
 {
 	/* Markers first, then in the order of a life: so the request of each marker that is seen is
@@ -236,10 +302,9 @@ int recover_spool(struct server *s, struct wq_err *err)
 	if (rc < 0)
 		err_set(err, rc, "cannot list the spool");
 	else
-		rc = settle_all(&v, &c, err);
+		rc = settle(&v, &c, err);
 	census_fini(&c);
-	if (rc == 0 && (rc = spool_commit(&s->spool, (1u << SPOOL_STATE_MAX) - 1)) < 0)
-		err_set(err, rc, "cannot commit the recovered spool");
+	free(v.last);
 	if (rc < 0)
 		return rc;
 	struct sched_counts counts = sched_counts(s->sched);

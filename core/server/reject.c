@@ -30,19 +30,31 @@ static bool move_to_running(struct server *s, const struct sched_decision *d)
 	return false;
 }
 
+static void set_rejected(struct task *task, const struct wq_err *err)
+{
+	task_set_outcome(task, RESULT_REJECTED, err->name[0] ? err->name : "refused", err->text);
+	task->set_aside = true;
+	log_info("%s: rejected: %s: %s", ID_TEXT(task->id), task->error, task->text);
+}
+
+void reject_started(struct server *s, struct task *task, const struct wq_err *err)
+{
+	task->attempt = 0;
+	set_rejected(task, err);
+	sched_ended(s->sched, task->id, time_mono_ns());
+}
+
 void reject_request(struct server *s, const struct sched_decision *d, const struct request *req,
 	uid_t uid, const struct wq_err *err)
 {
-	if (d->kind == SCHED_SORT && !move_to_running(s, d))
+	if (!move_to_running(s, d))
 		return;
 	int tm = req->envelope.len > 0 ? task_managers_find(s, req->task_manager) : TASK_NO_TM;
 	struct task *task = tasks_add(&s->tasks, d->id, tm);
 	wq_check(task); /* out of memory with the file moved: restart and recover */
 	task_describe(task, req);
-	task_set_outcome(task, RESULT_REJECTED, err->name[0] ? err->name : "refused", err->text);
 	task->uid = uid;
 	task->accepted_ns = d->since_ns;
-	task->set_aside = true;
-	log_info("%s: rejected: %s: %s", ID_TEXT(d->id), task->error, task->text);
+	set_rejected(task, err);
 	sched_reject(s->sched, d->id, task->ref, time_mono_ns());
 }

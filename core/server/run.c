@@ -195,6 +195,9 @@ static int open_spool(struct server *s, struct wq_err *err)
 	int rc = open_locked(s, err);
 	if (rc < 0)
 		return rc;
+	rc = commit_open(s, err);
+	if (rc < 0)
+		return rc;
 	if (strcmp(s->config.on_start, "wipe") == 0) {
 		int n = spool_wipe(&s->spool, err);
 		if (n < 0)
@@ -262,7 +265,11 @@ static void tell_ready(struct server *s)
 
 static bool may_end(const struct server *s)
 {
-	return s->give_up || (s->stopping && !s->pass_unfinished && sched_is_drained(s->sched));
+	if (s->give_up || !s->stopping || s->pass_unfinished)
+		return s->give_up;
+	/* With a storage that fails nothing more can be carried out. */
+	return sched_is_drained(s->sched) ||
+	       (s->commits.error[0] && sched_counts(s->sched).running == 0);
 }
 
 static int serve(struct server *s)
@@ -300,6 +307,7 @@ static void close_all(struct server *s)
 	if (s->watch_source)
 		loop_del_fd(s->loop, s->watch_source);
 	watch_close(s->watch);
+	commit_close(s);
 	sched_free(s->sched);
 	tasks_fini(&s->tasks);
 	metrics_fini(&s->metrics);

@@ -14,6 +14,7 @@
 #include "plugin/children.h"
 #include "plugin/instance.h"
 #include "sched/sched.h"
+#include "server/commit.h"
 #include "server/metrics.h"
 #include "server/task.h"
 #include "spool/spool.h"
@@ -30,8 +31,9 @@ struct task_manager {
 	bool has_values; /* its options are right */
 	struct option_values values;
 	struct instance *instance;
-	bool recovered; /* it has been asked for all tasks of an earlier server */
-	bool was_set;   /* max-running is not wq.conf's: `wq set` */
+	bool recovered;     /* it has been asked for all tasks of an earlier server */
+	bool was_set;       /* max-running is not wq.conf's: `wq set` */
+	int32_t committing; /* started, and start_task waits for the commit */
 };
 
 /* What one pass changed, for its line in the log. */
@@ -52,6 +54,7 @@ struct server {
 	struct task_manager *tms;
 	uint32_t n_tms, default_tm;
 	struct tasks tasks;
+	struct commits commits;
 	struct metrics metrics;
 	struct control *control;
 	struct children *children; /* NULL: no task manager has any */
@@ -115,11 +118,25 @@ void look_again_soon(struct server *s);
 /* --- reject.c --- */
 
 /*
- * A request that can never run, found out by SORT or START: move it to 3 where it is not there yet,
- * remember `err` as its outcome, tell sched.  `req` is zeroed where it could not be read.
+ * A request that can never run, found out by SORT: move it to 3, remember `err` as its outcome, tell
+ * sched.  `req` is zeroed where it could not be read.
  */
 void reject_request(struct server *s, const struct sched_decision *d, const struct request *req,
 	uid_t uid, const struct wq_err *err);
+
+/* The same, found out when it was to begin. */
+void reject_started(struct server *s, struct task *task, const struct wq_err *err);
+
+/* --- probe.c --- */
+
+/* The subject of a marker that is about to go: still nowhere?  Else sched knows. */
+bool probe_again(struct server *s, const struct sched_decision *d);
+
+/* --- start.c --- */
+
+/* Its move to 3 is on disk, or (`rc`) cannot be brought there: hand it to its task manager, or back
+ * to its place. */
+void start_begin(struct server *s, struct task *task, int rc);
 
 /* --- aside.c --- */
 
@@ -199,6 +216,7 @@ int settings_answer(struct server *s, struct wq_bytes args, struct buf *ret, str
 
 /* Bring wq.status up to date, when something changed.  Not `running`: the server has stopped. */
 void page_update(struct server *s, bool running);
+bool page_accepts(const struct server *s);
 /* Why no request is taken, "" when they are. */
 const char *page_reason(const struct server *s);
 

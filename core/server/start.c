@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * START: move a request from 2-pending to 3-running, commit, and only then hand it to its task
+ * START: move a request from 2-pending to 3-running; and when that is on disk hand it to its task
  * manager: a crash in between leaves a request that is known to have been started perhaps, never
  * one that runs without a record.
  */
@@ -21,14 +21,14 @@ enum {
 };
 
 /* It was sorted by a reading that its owner may have changed since; refuse what changed. */
-static int read_again(struct server *s, const struct sched_decision *d, struct buf *bytes,
-	struct request *req, uid_t *uid, struct wq_err *err)
+static int read_again(struct server *s, struct task *task, struct buf *bytes, struct request *req,
+	struct wq_err *err)
 {
-	int rc = read_request(&s->spool, SPOOL_RUNNING, d->id, (size_t)s->config.request_limit, 0,
-		bytes, uid, err);
+	int rc = read_request(&s->spool, SPOOL_RUNNING, task->id, (size_t)s->config.request_limit,
+		0, bytes, &task->uid, err);
 	if (rc == 0)
 		rc = request_decode(bytes->data, bytes->len, req, err);
-	if (rc == 0 && task_managers_find(s, req->task_manager) != (int)d->tm)
+	if (rc == 0 && task_managers_find(s, req->task_manager) != task->tm)
 		rc = err_set_name(err, -WQ_E_REFUSED, "changed",
 			"names another task manager ('%s') than when it was accepted",
 			req->task_manager);
@@ -59,63 +59,91 @@ static int call_start_task(struct server *s, struct task *task, const struct req
 	return instance_start_task(tm->instance, &t, &task->tid, ret_delay_ms, err);
 }
 
-/* Nothing began: the request goes back to its place, now or as PUT_BACK when that is possible. */
-static void give_back(struct server *s, const struct sched_decision *d, int64_t until_ns)
+/* Nothing began: the request goes back to its place, and so do those behind it that wait for their
+ * commit, for they would overtake it. */
+static void turn_away(struct server *s, struct task *task, int64_t until_ns)
 {
-	if (move_put_back(&s->spool, d->id) == 0) {
-		sched_busy(s->sched, d->id, until_ns);
-		return;
-	}
-	sched_started(s->sched, d->id, 0, time_mono_ns());
-	sched_not_begun(s->sched, d->id, until_ns);
+	keep_nothing(s, task);
+	struct task *t = tasks_next(&s->tasks, 0);
+	for (; t; t = tasks_next(&s->tasks, t->ref))
+		if (t->committing && t->tm == task->tm)
+			t->turned_away = true;
+	sched_turned_away(s->sched, task->id, until_ns);
 }
 
-static void run(
-	struct server *s, const struct sched_decision *d, const struct request *req, uid_t uid)
+static void has_begun(struct server *s, struct task *task, int64_t now)
 {
-	struct task *task = tasks_add(&s->tasks, d->id, (int)d->tm);
-	wq_check(task);
-	task_describe(task, req);
-	task->uid = uid;
-	task->attempt = 1;
-	task->accepted_ns = d->since_ns;
-	task->run_limit_ns = task_managers_run_limit(s, (int)d->tm, req);
+	task->started_ns = now;
+	s->changes.started++;
+	metrics_observe(&s->metrics, task->tm, METRICS_WAITING, now - task->accepted_ns);
+	log_info("%s: started by '%s'", ID_TEXT(task->id), s->tms[task->tm].config->name);
+	sched_begun(s->sched, (uint32_t)task->tm);
+	if (task->run_limit_ns)
+		wq_check(sched_limit(s->sched, task->id, time_after(now, task->run_limit_ns)));
+}
+
+static void run(struct server *s, struct task *task, const struct request *req)
+{
 	struct wq_err err = { 0 };
 	int64_t delay_ms = 0, now = time_mono_ns();
-	const char *tm = s->tms[d->tm].config->name;
-	int answer = call_start_task(s, task, req, &delay_ms, &err);
-	if (answer != WQ_OK) {
-		keep_nothing(s, task);
-		tasks_drop(&s->tasks, task->ref);
-	}
-	switch (answer) {
+	const char *tm = s->tms[task->tm].config->name;
+	task_describe(task, req);
+	task->run_limit_ns = task_managers_run_limit(s, task->tm, req);
+	switch (call_start_task(s, task, req, &delay_ms, &err)) {
 	case WQ_OK:
-		task->started_ns = now;
-		s->changes.started++;
-		metrics_observe(&s->metrics, (int)d->tm, METRICS_WAITING, now - d->since_ns);
-		log_info("%s: started by '%s'", ID_TEXT(d->id), tm);
-		sched_started(s->sched, d->id, task->ref, now);
-		if (task->run_limit_ns)
-			wq_check(sched_limit(s->sched, d->id, time_after(now, task->run_limit_ns)));
+		has_begun(s, task, now);
 		break;
 	case WQ_BUSY:
-		log_debug("%s: '%s' is busy after all", ID_TEXT(d->id), tm);
-		give_back(s, d, 0);
+		log_debug("%s: '%s' is busy after all", ID_TEXT(task->id), tm);
+		turn_away(s, task, 0);
 		break;
 	case WQ_RETRY:
-		log_info("%s: '%s' asks to try again in %lld ms", ID_TEXT(d->id), tm,
+		log_info("%s: '%s' asks to try again in %lld ms", ID_TEXT(task->id), tm,
 			(long long)delay_ms);
-		give_back(s, d,
-			time_after(now,
-				(delay_ms < DELAY_MAX_MS ? delay_ms : DELAY_MAX_MS) * NS_PER_MS));
+		delay_ms = delay_ms < DELAY_MAX_MS ? delay_ms : DELAY_MAX_MS;
+		turn_away(s, task, time_after(now, delay_ms * NS_PER_MS));
 		break;
 	case WQ_REJECT:
-		reject_request(s, d, req, uid, &err);
+		keep_nothing(s, task);
+		reject_started(s, task, &err);
 		break;
 	default:
-		log_err("%s: '%s' could not start it, trying again: %s", ID_TEXT(d->id), tm,
+		log_err("%s: '%s' could not start it, trying again: %s", ID_TEXT(task->id), tm,
 			err.text);
-		give_back(s, d, time_after(now, NS_PER_S));
+		turn_away(s, task, time_after(now, NS_PER_S));
+	}
+}
+
+static void read_and_run(struct server *s, struct task *task)
+{
+	struct buf bytes = { 0 };
+	struct request req = { 0 };
+	struct wq_err err = { 0 };
+	int rc = read_again(s, task, &bytes, &req, &err);
+	if (rc == 0) {
+		run(s, task, &req);
+	} else if (err_is_system(rc) && rc != -EAGAIN) {
+		log_err("%s: trying again: %s", ID_TEXT(task->id), err.text);
+		turn_away(s, task, time_after(time_mono_ns(), NS_PER_S));
+	} else {
+		if (req.envelope.len > 0)
+			task_describe(task, &req);
+		reject_started(s, task, &err);
+	}
+	buf_fini(&bytes);
+}
+
+void start_begin(struct server *s, struct task *task, int rc)
+{
+	task->committing = false;
+	s->tms[task->tm].committing--;
+	if (rc < 0) {
+		log_err("%s: its start cannot be committed: %s", ID_TEXT(task->id), strerror(-rc));
+		turn_away(s, task, time_after(time_mono_ns(), NS_PER_S));
+	} else if (task->turned_away || s->stopping || sched_is_ending(s->sched, task->id)) {
+		sched_not_begun(s->sched, task->id, 0);
+	} else {
+		read_and_run(s, task);
 	}
 }
 
@@ -139,24 +167,14 @@ static bool move_to_running(struct server *s, const struct sched_decision *d)
 
 void start_carry_out(struct server *s, const struct sched_decision *d)
 {
-	struct buf bytes = { 0 };
-	struct request req = { 0 };
-	struct wq_err err = { 0 };
-	uid_t uid = 0;
 	if (!move_to_running(s, d))
 		return;
-	int rc = spool_commit(&s->spool, 1u << SPOOL_RUNNING);
-	if (rc < 0)
-		err_set(&err, rc, "cannot be committed");
-	else
-		rc = read_again(s, d, &bytes, &req, &uid, &err);
-	if (rc == 0) {
-		run(s, d, &req, uid);
-	} else if (err_is_system(rc) && rc != -EAGAIN) {
-		log_err("%s: trying again: %s", ID_TEXT(d->id), err.text);
-		give_back(s, d, time_after(time_mono_ns(), NS_PER_S));
-	} else {
-		reject_request(s, d, &req, uid, &err);
-	}
-	buf_fini(&bytes);
+	struct task *task = tasks_add(&s->tasks, d->id, (int)d->tm);
+	wq_check(task); /* out of memory with the file moved: restart and recover */
+	task->attempt = 1;
+	task->accepted_ns = d->since_ns;
+	task->committing = true;
+	s->tms[d->tm].committing++;
+	sched_started(s->sched, d->id, task->ref, time_mono_ns());
+	commit_start(s, task);
 }

@@ -26,12 +26,17 @@ struct task {
 	uid_t uid;
 	int64_t accepted_ns, started_ns, ended_ns; /* time_mono_ns; 0: never */
 	int64_t run_limit_ns;                      /* 0: none */
-	bool adopting;   /* of an earlier server: its task manager has not been asked yet */
-	bool clearing;   /* lost, and what still runs of it is being ended */
-	uint8_t asked;   /* how often the system has failed that question */
-	bool over_limit; /* it was told to end because of its run limit */
-	bool has_work;   /* it has a work directory */
-	bool has_handle; /* its plugin has saved something for recovery */
+	bool adopting; /* of an earlier server: its task manager has not been asked yet */
+	bool clearing; /* lost, and what still runs of it is being ended */
+	uint8_t asked; /* how often the system has failed that question */
+	/* Its start: moved to 3, and start_task waits for that to be on disk. */
+	bool committing;
+	bool turned_away;      /* meanwhile: one before it found no room, or it is to end */
+	uint8_t sync_failures; /* of its result */
+	bool beside;           /* COMPLETE_BESIDE */
+	bool over_limit;       /* it was told to end because of its run limit */
+	bool has_work;         /* it has a work directory */
+	bool has_handle;       /* its plugin has saved something for recovery */
 	/* The outcome, once it is known. */
 	enum result_status status;
 	int32_t code, signal;

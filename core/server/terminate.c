@@ -28,6 +28,10 @@ void terminate_carry_out(struct server *s, const struct sched_decision *d)
 {
 	struct task *task = tasks_get(&s->tasks, d->ref);
 	say_why(d, task);
+	if (task->committing) {
+		task->turned_away = true;
+		return;
+	}
 	if (task->clearing || task->tm < 0)
 		return; /* nobody has it, and what is left of it is being ended */
 	int rc = instance_terminate(s->tms[d->tm].instance, task->tid,

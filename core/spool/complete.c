@@ -24,7 +24,13 @@ static int give_to_requester(struct spool *sp, int fd, const char *name)
 	return sp->io->fchown(fd, st.st_uid, (gid_t)-1);
 }
 
-static int write_result(struct spool *sp, const char *name, const void *bytes, size_t len)
+static bool is_synced(const struct spool *sp)
+{
+	return sp->durability != SPOOL_DURABILITY_NONE;
+}
+
+static int write_result(
+	struct spool *sp, const char *name, const void *bytes, size_t len, int *ret_fd)
 {
 	int fd = sp->io->openat(
 		sp->tmp_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -33,7 +39,10 @@ static int write_result(struct spool *sp, const char *name, const void *bytes, s
 	int rc = spool_io_write_all(sp->io, fd, bytes, len);
 	if (rc == 0 && sp->as_root)
 		rc = give_to_requester(sp, fd, name);
-	return spool_io_put_end(sp->io, sp->tmp_fd, name, fd, rc);
+	if (rc < 0 || !is_synced(sp))
+		return spool_io_put_end(sp->io, sp->tmp_fd, name, fd, rc);
+	*ret_fd = fd;
+	return 0;
 }
 
 /* Does 3 hold these very bytes: has an earlier try come as far as the exchange?  1, 0, -errno. */
@@ -111,31 +120,6 @@ static int show(struct spool *sp, int from_fd, const char *name)
 	return rc < 0 ? rc : 1;
 }
 
-/*
- * A thing that cannot be exchanged, on a file system without exchange: a directory, or another
- * user's file that may not be linked.  It is of no use to anybody but as evidence, so for an
- * instant its id stands in 3 and in 4; recovery takes the later one.
- */
-static int show_first(struct spool *sp, const char *name, const void *reason, size_t len)
-{
-	int rc = show(sp, sp->tmp_fd, name);
-	if (rc < 0)
-		(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
-	else
-		retire(sp, sp->dir_fd[SPOOL_RUNNING], name, reason, len);
-	return rc;
-}
-
-static int finish(struct spool *sp, const char *name, const void *reason, size_t len)
-{
-	int rc = spool_commit(sp, 1u << SPOOL_RUNNING);
-	if (rc == 0)
-		rc = show(sp, sp->dir_fd[SPOOL_RUNNING], name);
-	if (rc >= 0)
-		retire(sp, sp->tmp_fd, name, reason, len);
-	return rc;
-}
-
 static int fail(struct wq_err *err, int rc, const char *name)
 {
 	if (rc == 1)
@@ -145,38 +129,73 @@ static int fail(struct wq_err *err, int rc, const char *name)
 	return rc < 0 ? err_set(err, rc, "cannot publish the result of '%s'", name) : 0;
 }
 
-int complete_publish(struct spool *sp, struct reqid id, const void *result, size_t len,
-	const void *reason, size_t reason_len, struct wq_err *err)
+int complete_open(const struct spool *sp, struct reqid id)
 {
 	char name[REQID_SIZE];
-	int rc = write_result(sp, reqid_format(id, name), result, len);
-	if (rc == -EEXIST) {
-		int in_place = is_in_place(sp, name, result, len);
-		if (in_place < 0)
-			return fail(err, in_place, name);
-		if (in_place)
-			return fail(err, finish(sp, name, reason, reason_len), name);
-		/* Most likely the half of an earlier result; but in case it is the request, kept. */
-		rc = quarantine_put(sp, sp->tmp_fd, name, NULL, 0);
-		if (rc == 0 || rc == -ENOENT)
-			rc = write_result(sp, name, result, len);
-	}
-	if (rc < 0)
-		return fail(err, rc, name);
-	rc = exchange(sp, name);
-	if (rc == 0)
-		return fail(err, finish(sp, name, reason, reason_len), name);
-	if (sp->no_exchange && rc != -ENOENT && is_in_place(sp, name, result, len) == 0 &&
-		(rc == -EPERM || rc == -EMLINK || rc == -EACCES))
-		return fail(err, show_first(sp, name, reason, reason_len), name);
-	(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
-	return fail(err, rc, name);
+	return sp->io->openat(sp->dir_fd[SPOOL_RUNNING], reqid_format(id, name), SPOOL_IO_READ, 0);
 }
 
-int complete_resume(struct spool *sp, struct reqid id, struct wq_err *err)
+/* What was written but could not be brought to disk: the request takes its place in 3 again. */
+static int undo(struct spool *sp, const char *name)
+{
+	int rc = exchange(sp, name);
+	return rc < 0 ? rc : sp->io->unlinkat(sp->tmp_fd, name, 0);
+}
+
+/* tmp holds something under the name.  1: 3 holds the result, there is nothing more to write. */
+static int clear_tmp(struct spool *sp, const char *name, const void *result, size_t len, bool fresh)
+{
+	int in_place = is_in_place(sp, name, result, len);
+	if (in_place != 0)
+		return in_place == 1 && fresh ? undo(sp, name) : in_place;
+	/* Most likely the half of an earlier result; but in case it is the request, kept. */
+	int rc = quarantine_put(sp, sp->tmp_fd, name, NULL, 0);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int put_in_place(struct spool *sp, const char *name)
+{
+	int rc = exchange(sp, name);
+	if (sp->no_exchange && (rc == -EPERM || rc == -EMLINK || rc == -EACCES))
+		return COMPLETE_BESIDE;
+	if (rc < 0)
+		(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
+	return rc;
+}
+
+int complete_write(struct spool *sp, struct reqid id, const void *result, size_t len, bool fresh,
+	int *ret_fd, struct wq_err *err)
 {
 	char name[REQID_SIZE];
-	return fail(err, finish(sp, reqid_format(id, name), NULL, 0), name);
+	int fd = -1;
+	int rc = write_result(sp, reqid_format(id, name), result, len, &fd);
+	if (rc == -EEXIST) {
+		rc = clear_tmp(sp, name, result, len, fresh);
+		if (rc == 1) {
+			fd = is_synced(sp) ? complete_open(sp, id) : -1;
+			*ret_fd = fd;
+			return is_synced(sp) && fd < 0 ? fail(err, fd, name) : 0;
+		}
+		if (rc == 0)
+			rc = write_result(sp, name, result, len, &fd);
+	}
+	if (rc == 0)
+		rc = put_in_place(sp, name);
+	if (rc < 0 && fd >= 0)
+		(void)sp->io->close(fd);
+	*ret_fd = rc < 0 ? -1 : fd;
+	return rc < 0 ? fail(err, rc, name) : rc;
+}
+
+int complete_show(struct spool *sp, struct reqid id, bool beside, const void *reason,
+	size_t reason_len, struct wq_err *err)
+{
+	char name[REQID_SIZE];
+	int running_fd = sp->dir_fd[SPOOL_RUNNING];
+	int rc = show(sp, beside ? sp->tmp_fd : running_fd, reqid_format(id, name));
+	if (rc >= 0)
+		retire(sp, beside ? running_fd : sp->tmp_fd, name, reason, reason_len);
+	return fail(err, rc, name);
 }
 
 int complete_exchange(struct spool *sp, struct reqid id)

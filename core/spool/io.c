@@ -98,6 +98,21 @@ static int real_unlinkat(int dir, const char *name, int flags)
 	return code(unlinkat(dir, name, flags));
 }
 
+static int real_fsync(int fd)
+{
+	return code(fsync(fd));
+}
+
+static int real_syncfs(int fd)
+{
+	return code(syncfs(fd));
+}
+
+static int real_start_writeback(int fd)
+{
+	return code(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+}
+
 static int real_close(int fd)
 {
 	return code(close(fd));
@@ -149,6 +164,9 @@ const struct spool_io spool_io_real = {
 	.linkat = real_linkat,
 	.renameat2 = real_renameat2,
 	.unlinkat = real_unlinkat,
+	.fsync = real_fsync,
+	.syncfs = real_syncfs,
+	.start_writeback = real_start_writeback,
 	.close = real_close,
 	.lock = real_lock,
 	.getflags = real_getflags,

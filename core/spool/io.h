@@ -31,6 +31,9 @@ struct spool_io {
 	int (*renameat2)(
 		int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 	int (*unlinkat)(int dir, const char *name, int flags);
+	int (*fsync)(int fd);
+	int (*syncfs)(int fd);
+	int (*start_writeback)(int fd); /* sync_file_range(2) of all of it, SYNC_FILE_RANGE_WRITE */
 	int (*close)(int fd);
 	int (*lock)(int fd);               /* F_OFD_SETLK: a write lock on all of it, or -EAGAIN */
 	int (*getflags)(int fd, int *ret); /* FS_IOC_GETFLAGS */

@@ -65,7 +65,6 @@ static int remove_from(struct spool *sp, const char *name, int dir_fd)
 	return rc == -EISDIR ? quarantine_put(sp, dir_fd, name, NULL, 0) : rc;
 }
 
-/* Without the commit. */
 static int remove_state(struct spool *sp, const char *name, enum spool_state from)
 {
 	/* tmp first: what is left there alone must not look like a request that lost its place. */
@@ -82,23 +81,19 @@ int move_remove(struct spool *sp, struct reqid id, enum spool_state from)
 	char name[REQID_SIZE];
 	if (from >= SPOOL_STATE_MAX)
 		return -ENOENT; /* as move_find says */
-	int rc = remove_state(sp, reqid_format(id, name), from);
-	return rc < 0 ? rc : spool_commit(sp, 1u << from);
+	return remove_state(sp, reqid_format(id, name), from);
 }
 
 int move_remove_all(struct spool *sp, struct reqid id)
 {
 	char name[REQID_SIZE];
-	unsigned states = 0;
 	reqid_format(id, name);
 	for (enum spool_state s = SPOOL_REQUESTED; s <= SPOOL_COMPLETE; s++) {
 		int rc = remove_state(sp, name, s);
 		if (rc < 0 && rc != -ENOENT)
 			return rc;
-		if (rc == 0)
-			states |= 1u << s;
 	}
-	return states ? spool_commit(sp, states) : 0;
+	return 0;
 }
 
 int move_unmark(struct spool *sp, struct reqid id)

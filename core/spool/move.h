@@ -22,12 +22,12 @@ int move_take_back(struct spool *sp, struct reqid id);
 
 /*
  * Unlink a subject of an abort from the state where it stands, and from 3 also what .wq/tmp keeps
- * of it; commits.  ENOENT: gone already.  What cannot be unlinked, a directory, is set aside into
+ * of it.  That has to be synced before its marker goes.  ENOENT: gone already.  What cannot be unlinked, a directory, is set aside into
  * quarantine.
  */
 int move_remove(struct spool *sp, struct reqid id, enum spool_state from);
 
-/* The same in 1, 2, 3 and 4, wherever it stands, with one commit.  0 also when it stands nowhere. */
+/* The same in 1, 2, 3 and 4, wherever it stands.  0 also when it stands nowhere. */
 int move_remove_all(struct spool *sp, struct reqid id);
 
 /* Unlink an abort marker.  A marker that is not a plain file is set aside into quarantine. */

@@ -94,33 +94,63 @@ static bool can_link_tmpfile(const struct spool *sp)
 	return rc == 0;
 }
 
-/*
- * ext4 with fast commits: an unnamed file that is linked shortly before a power cut can leave a
- * journal that does not replay and a file system that does not mount.  The kernel tells of the
- * feature only here, as the option that forces it.
- */
-static bool has_fast_commit(const struct spool *sp)
+/* The options that ext4 is mounted with, those by default too: only here does the kernel tell of fast
+ * commits, and of a journal.  "" where it does not say. */
+static void read_ext4_options(const struct spool *sp, char *ret, size_t size)
 {
-	struct statfs fs;
 	struct stat st;
-	if (fstatfs(sp->root_fd, &fs) < 0 || fs.f_type != EXT4_SUPER_MAGIC ||
-		sp->io->fstat(sp->root_fd, &st) < 0)
-		return false;
 	char link[64], target[PATH_MAX], file[PATH_MAX];
+	ret[0] = '\0';
+	if (sp->io->fstat(sp->root_fd, &st) < 0)
+		return;
 	snprintf(link, sizeof link, "/sys/dev/block/%u:%u", major(st.st_dev), minor(st.st_dev));
 	ssize_t n = readlink(link, target, sizeof target - 1);
 	if (n < 0)
-		return false;
+		return;
 	target[n] = '\0';
 	const char *slash = strrchr(target, '/');
 	snprintf(file, sizeof file, "/proc/fs/ext4/%s/options", slash ? slash + 1 : target);
 	auto_close int fd = open(file, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : fdio_pread(fd, ret, size - 1, 0);
+	ret[n < 0 ? 0 : n] = '\0';
+}
+
+/*
+ * ext4 with fast commits: an unnamed file that is linked shortly before a power cut can leave a
+ * journal that does not replay and a file system that does not mount.  "data=" stands only where
+ * there is a journal.
+ */
+static void probe_ext4(struct spool *sp)
+{
 	char options[OPTIONS_MAX + 1];
-	n = fd < 0 ? -1 : fdio_pread(fd, options, OPTIONS_MAX, 0);
-	if (n < 0)
-		return false;
-	options[n] = '\0';
-	return strstr(options, "fast_commit") || strstr(options, "fc_debug_force");
+	read_ext4_options(sp, options, sizeof options);
+	if (strstr(options, "fast_commit") || strstr(options, "fc_debug_force"))
+		sp->named_tmp = true;
+	sp->has_journal = strstr(options, "data=") != NULL;
+	if (options[0] && !sp->has_journal)
+		sp->weakness = "ext4 without a journal";
+}
+
+/* What a sync is worth here, and which it takes. */
+static void probe_kind(struct spool *sp)
+{
+	struct statfs fs;
+	struct statx here;
+	struct stat root, above;
+	if (fstatfs(sp->root_fd, &fs) == 0) {
+		if (fs.f_type == EXT4_SUPER_MAGIC)
+			probe_ext4(sp);
+		else if (fs.f_type == XFS_SUPER_MAGIC)
+			sp->has_journal = true;
+		else if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
+			sp->weakness = "a file system in memory";
+	}
+	/* A subvolume of btrfs has a device number of its own, too, but is not mounted. */
+	sp->is_mount = statx(sp->root_fd, "", AT_EMPTY_PATH, 0, &here) == 0 &&
+		       (here.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
+		       sp->io->fstat(sp->root_fd, &root) == 0 &&
+		       sp->io->fstatat(sp->root_fd, "..", &above, 0) == 0 &&
+		       root.st_dev != above.st_dev;
 }
 
 int probe_file_system(struct spool *sp, const char *path, struct wq_err *err)
@@ -131,7 +161,8 @@ int probe_file_system(struct spool *sp, const char *path, struct wq_err *err)
 	rc = probe_renames(sp, path, err);
 	if (rc == 0) {
 		sp->no_exchange = !can_exchange(sp);
-		sp->named_tmp = !can_link_tmpfile(sp) || has_fast_commit(sp);
+		sp->named_tmp = !can_link_tmpfile(sp);
+		probe_kind(sp);
 	}
 	(void)sp->io->unlinkat(sp->tmp_fd, probe_name, 0);
 	(void)sp->io->unlinkat(sp->tmp_fd, other_name, 0);

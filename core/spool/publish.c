@@ -68,6 +68,11 @@ static int open_unnamed(struct spool *sp, struct draft *ret)
 	return ret->fd < 0 ? ret->fd : 0;
 }
 
+static bool is_strict(const struct spool *sp)
+{
+	return sp->durability == SPOOL_DURABILITY_STRICT;
+}
+
 /* Closed when it has a name already, so that a write the system had put off fails here. */
 static int write_draft(struct spool *sp, struct draft *draft, const void *bytes, size_t len)
 {
@@ -77,7 +82,9 @@ static int write_draft(struct spool *sp, struct draft *draft, const void *bytes,
 	/* Root publishes in its user's spool: a server without privilege must be able to read it. */
 	if (rc == 0 && sp->as_root && sp->owner != 0)
 		(void)sp->io->fchown(draft->fd, sp->owner, (gid_t)-1);
-	if (rc == 0 && draft->name[0]) {
+	if (rc == 0 && is_strict(sp))
+		rc = sp->io->fsync(draft->fd);
+	if (rc == 0 && draft->name[0] && !is_strict(sp)) {
 		rc = sp->io->close(draft->fd);
 		draft->fd = -1;
 	}
@@ -102,6 +109,22 @@ static int give_name(struct spool *sp, const struct draft *draft, struct reqid *
 	return rc;
 }
 
+/*
+ * Its name, too: by syncing the file once more and not the directory, for by now the server may have
+ * moved it to 2, and then neither directory would tell of it (tests/model, CLIENT_SYNCS_1).  1: that
+ * fails, and it cannot be taken back.
+ */
+static int sync_name(struct spool *sp, const struct draft *draft, struct reqid id)
+{
+	char text[REQID_SIZE];
+	int rc = sp->io->fsync(draft->fd);
+	if (rc == 0)
+		return 0;
+	int gone = sp->io->unlinkat(sp->dir_fd[SPOOL_REQUESTED], reqid_format(id, text), 0);
+	return gone == 0 ? rc : 1;
+}
+
+/* 1: as sync_name says. */
 static int publish(struct spool *sp, bool named, const void *bytes, size_t len, struct reqid *ret)
 {
 	struct draft draft = { .fd = -1 };
@@ -111,8 +134,11 @@ static int publish(struct spool *sp, bool named, const void *bytes, size_t len, 
 		rc = write_draft(sp, &draft, bytes, len);
 	if (rc == 0)
 		rc = give_name(sp, &draft, &id);
-	if (rc == 0)
+	if (rc == 0) {
 		*ret = id;
+		draft.name[0] = '\0';
+		rc = is_strict(sp) ? sync_name(sp, &draft, id) : 0;
+	}
 	if (rc < 0 && draft.name[0])
 		(void)sp->io->unlinkat(sp->dir_fd[SPOOL_REQUESTED], draft.name, 0);
 	if (draft.fd >= 0)
@@ -132,8 +158,12 @@ int publish_request(
 	int rc = publish(sp, sp->named_tmp, bytes, len, ret);
 	if (!sp->named_tmp && cannot_be_unnamed(rc)) {
 		rc = publish(sp, true, bytes, len, ret);
-		sp->named_tmp = rc == 0;
+		sp->named_tmp = rc >= 0;
 	}
+	if (rc == 1)
+		return err_set_name(err, -EIO, "not-durable",
+			"the request '%s' is published, but cannot be brought to disk",
+			reqid_format(*ret, (char[REQID_SIZE]){ 0 }));
 	if (rc < 0)
 		return err_set(
 			err, rc, "cannot put a request into %s", spool_state_name(SPOOL_REQUESTED));
@@ -143,13 +173,21 @@ int publish_request(
 int publish_abort(struct spool *sp, struct reqid id, struct wq_err *err)
 {
 	char text[REQID_SIZE];
-	int fd = sp->io->openat(sp->dir_fd[SPOOL_ABORTING], reqid_format(id, text),
+	int dir = sp->dir_fd[SPOOL_ABORTING], rc = 0;
+	int fd = sp->io->openat(dir, reqid_format(id, text),
 		O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, MODE);
-	if (fd == -EEXIST)
-		return 0;
-	if (fd < 0)
-		return err_set(err, fd, "cannot ask for the abort of '%s' in %s", text,
-			spool_state_name(SPOOL_ABORTING));
-	(void)sp->io->close(fd); /* it is empty */
+	if (fd == -EEXIST) {
+		/* Who was first need not have synced it; and it may be done with by now. */
+		fd = is_strict(sp) ? sp->io->openat(dir, text, SPOOL_IO_READ, 0) : -ENOENT;
+		if (fd == -ENOENT)
+			return 0;
+	}
+	if (fd >= 0 && is_strict(sp))
+		rc = sp->io->fsync(fd); /* a new file's name comes with it */
+	if (fd >= 0)
+		(void)sp->io->close(fd); /* it is empty */
+	if (fd < 0 || rc < 0)
+		return err_set(err, fd < 0 ? fd : rc, "cannot ask for the abort of '%s' in %s",
+			text, spool_state_name(SPOOL_ABORTING));
 	return 0;
 }

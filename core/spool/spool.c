@@ -165,14 +165,6 @@ int spool_open_server(
 	return 0;
 }
 
-int spool_commit(struct spool *sp, unsigned states)
-{
-	/* At NONE the kernel writes in its own time; a process crash takes nothing. */
-	(void)states;
-	wq_check(sp->durability == SPOOL_DURABILITY_NONE);
-	return 0;
-}
-
 /* ---- wipe ------------------------------------------------------------------------------------- */
 
 struct wipe {

@@ -29,9 +29,11 @@ enum spool_state {
 /* "1-requested" ... */
 const char *spool_state_name(enum spool_state state);
 
-/* What a power cut may take.  Only NONE is built; the places that will sync call spool_commit. */
+/* What a power cut may take: wq-spool(7), DURABILITY.  The order is that of what they promise. */
 enum spool_durability {
-	SPOOL_DURABILITY_NONE
+	SPOOL_DURABILITY_NONE,
+	SPOOL_DURABILITY_BATCH,
+	SPOOL_DURABILITY_STRICT
 };
 
 struct spool {
@@ -53,9 +55,12 @@ struct spool {
 	bool as_root;     /* this process may give files away */
 	bool named_tmp;   /* O_TMPFILE + linkat is not to be had here, or not safe */
 	bool no_exchange; /* RENAME_EXCHANGE is not to be had here */
-	uint64_t hwm_us;  /* server: id high-water mark; client: the last one read */
-	uint64_t last_us; /* client: time of the last id made here */
-	char uuid[37];    /* server */
+	bool has_journal; /* of names: a power cut leaves all directories as they were at one moment */
+	bool is_mount;    /* the spool is a file system of its own: syncfs(2) is the cheapest way */
+	const char *weakness; /* why a sync promises nothing here, or NULL */
+	uint64_t hwm_us;      /* server: id high-water mark; client: the last one read */
+	uint64_t last_us;     /* client: time of the last id made here */
+	char uuid[37];        /* server */
 };
 
 /*
@@ -83,12 +88,6 @@ int spool_open_client(
 	struct spool *sp, const char *path, const struct spool_io *io, struct wq_err *err);
 
 void spool_close(struct spool *sp);
-
-/*
- * Make all renames since the last commit in these states durable.  At NONE: nothing to do.
- * `states` is a mask of 1 << enum spool_state.  0 or -errno.
- */
-int spool_commit(struct spool *sp, unsigned states);
 
 /*
  * An id was accepted: the high-water mark moves up to it, but at most to max(now, mark + 1 us), so

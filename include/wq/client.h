@@ -58,7 +58,7 @@ void wq_close(wq_client *c);
 /* A request.  Zero or NULL means "not given"; struct_size 0 is taken as the size of 1.0. */
 struct wq_request {
 	uint32_t struct_size;
-	uint32_t reserved;
+	uint32_t durable;         /* not 0: as at durability strict, whatever the server's is */
 	const char *task_manager; /* NULL: the server's default */
 	/* For the plugin and for listings, such as the host that it is about; at most 256 bytes.  The
 	 * server does not look at it. */
@@ -72,12 +72,15 @@ struct wq_request {
 
 /*
  * Publish a request; its id goes to `ret_id`.  When this returns 0 the request is in the spool and
- * outlives any process; the server's durability level says whether it outlives a power cut.
+ * outlives any process.  At the server's durability level strict, or with `durable`, it outlives a power
+ * cut as well: two fsync(2) of its file; at the others only when its task has begun.
  *   -WQ_E_FORMAT   the payload is not one well-formed item (RFC 8949)
  *   -WQ_E_LIMIT    larger than the server's request limit, nested too deep, or a text too long
  *   -EAGAIN        the server takes nothing now: err->name is "not-accepting", err->text says
  *                  why; try later
- * [blocks: a few file operations]
+ *   -EIO ...       durable: it cannot be brought to disk, and is not published; with err->name
+ *                  "not-durable" it is (the server was faster), and a power cut may take it
+ * [blocks: a few file operations; durable: until the device has them]
  */
 int wq_enqueue(wq_client *c, const struct wq_request *request, char ret_id[WQ_ID_SIZE],
 	struct wq_err *err);

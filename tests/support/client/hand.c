@@ -4,9 +4,9 @@
 #include "base/buf.h"
 #include "codec/result.h"
 #include "codec/status.h"
-#include "spool/complete.h"
 #include "spool/move.h"
 #include "spool/status.h"
+#include "support/spool/completing.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -81,7 +81,7 @@ void hand_complete(struct hand *h, const char *id, uint8_t payload)
 		.payload = { .ptr = &payload, .len = 1 } };
 	snprintf(result.id, sizeof result.id, "%s", id);
 	ck_assert_int_eq(result_encode(&result, &bytes), 0);
-	int rc = complete_publish(&h->spool, hand_id(id), bytes.data, bytes.len, NULL, 0, &err);
+	int rc = complete_all(&h->spool, hand_id(id), bytes.data, bytes.len, NULL, 0, &err);
 	ck_assert_msg(rc == 0, "%s", err.text);
 	buf_fini(&bytes);
 }

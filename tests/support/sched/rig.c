@@ -534,6 +534,7 @@ static void carry_unmark(struct rig *r, uint32_t n, struct rig_answer a)
 	(void)a;
 	r->request[n].marker = r->request[n].told_marker = false;
 	r->request[n].n_unmarked++;
+	sched_unmarked(r->s, rig_id(n));
 }
 
 static void carry_sort(struct rig *r, uint32_t n, struct rig_answer a)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 enum {
 	ROUNDS = 6,
 	CONFIG_SIZE = PATH_MAX + 1024,
+	CHANGES_SIZE = 65536,
 	RESULT_LIMIT = 1 << 20
 };
 
@@ -30,6 +32,7 @@ struct server rig;
 struct reqid rig_moves[RIG_MOVES_MAX];
 int rig_n_moves;
 int rig_case;
+const char *rig_durability = "none";
 
 /* ---- the clock ----------------------------------------------------------------------------------
  */
@@ -73,6 +76,24 @@ static struct {
 	void (*fn)(void);
 } listing;
 
+static struct {
+	int place;
+	void (*fn)(int fd);
+} syncing;
+
+static char changes[CHANGES_SIZE];
+
+void rig_when_synced(int place, void (*fn)(int fd))
+{
+	syncing.place = place;
+	syncing.fn = fn;
+}
+
+const char *rig_changes(void)
+{
+	return changes;
+}
+
 void rig_fail(const char *call, int from, int to, int error, int times)
 {
 	plan.call = call;
@@ -115,9 +136,32 @@ static int fd_of(int place)
 	return place == CENSUS_TMP ? rig.spool.tmp_fd : rig.spool.dir_fd[place];
 }
 
+static int place_of(int fd)
+{
+	for (int place = 0; place < CENSUS_PLACES; place++)
+		if (fd == fd_of(place))
+			return place;
+	return RIG_FILE;
+}
+
 static bool is_at(int place, int fd)
 {
+	if (place == RIG_FILE)
+		return is_open && place_of(fd) == RIG_FILE;
 	return place == RIG_ANY || (is_open && fd == fd_of(place));
+}
+
+static void note_change(int from_fd, int to_fd)
+{
+	size_t len = strlen(changes);
+	if (!is_open)
+		return;
+	ck_assert_uint_lt(len + 16, sizeof changes);
+	if (to_fd < 0)
+		snprintf(changes + len, sizeof changes - len, "[%d]", place_of(from_fd));
+	else
+		snprintf(changes + len, sizeof changes - len, "[%d>%d]", place_of(from_fd),
+			place_of(to_fd));
 }
 
 /* 0: go on, else -errno. */
@@ -152,7 +196,20 @@ static int rig_fstatat(int dir, const char *name, struct stat *ret, int flags)
 static int rig_unlinkat(int dir, const char *name, int flags)
 {
 	int rc = hit("unlinkat", dir, -1);
+	if (rc == 0)
+		note_change(dir, -1);
 	return rc ? rc : fault_io.unlinkat(dir, name, flags);
+}
+
+static int rig_fsync(int fd)
+{
+	int rc = hit("fsync", fd, -1);
+	if (syncing.fn && is_at(syncing.place, fd)) {
+		void (*fn)(int) = syncing.fn;
+		syncing.fn = NULL;
+		fn(fd);
+	}
+	return rc ? rc : fault_io.fsync(fd);
 }
 
 static ssize_t rig_write(int fd, const void *bytes, size_t len)
@@ -186,6 +243,7 @@ static int rig_renameat2(int from_dir, const char *from, int to_dir, const char 
 		rc = fault_io.renameat2(from_dir, from, to_dir, to, flags);
 	if (rc < 0)
 		return rc;
+	note_change(from_dir, to_dir);
 	if (is_at(SPOOL_PENDING, from_dir) && is_at(SPOOL_RUNNING, to_dir)) {
 		ck_assert_int_lt(rig_n_moves, RIG_MOVES_MAX);
 		ck_assert(reqid_parse(from, strlen(from), &rig_moves[rig_n_moves++]));
@@ -205,6 +263,7 @@ static const struct spool_io *io(void)
 	table.openat = rig_openat;
 	table.fstatat = rig_fstatat;
 	table.unlinkat = rig_unlinkat;
+	table.fsync = rig_fsync;
 	table.write = rig_write;
 	table.pwrite = rig_pwrite;
 	table.pread = rig_pread;
@@ -227,7 +286,8 @@ static void read_config(const char *task_managers)
 {
 	char text[CONFIG_SIZE];
 	struct problems p = { 0 };
-	snprintf(text, sizeof text, "spool = \"%s\"\n%s", tmpspool_path, task_managers);
+	snprintf(text, sizeof text, "spool = \"%s\"\ndurability = %s\n%s", tmpspool_path,
+		rig_durability, task_managers);
 	if (config_read_text(text, "test", "/", &rig.config, &p) < 0)
 		fail_with(&p, "config_read_text");
 	plugin_dirs[0] = getenv("WQ_PLUGINS");
@@ -289,6 +349,8 @@ void rig_open(const char *task_managers)
 	int rc = spool_open_server(&rig.spool, tmpspool_path, io(), &err);
 	ck_assert_msg(rc == 0, "spool_open_server: %s", err.text);
 	is_open = true;
+	rc = commit_open(&rig, &err);
+	ck_assert_msg(rc == 0, "commit_open: %s", err.text);
 	if (task_managers_create(&rig, &p) < 0)
 		fail_with(&p, "task_managers_create");
 	problems_fini(&p);
@@ -331,6 +393,7 @@ void rig_close(void)
 	if (rig.watch_source)
 		loop_del_fd(rig.loop, rig.watch_source);
 	watch_close(rig.watch);
+	commit_close(&rig);
 	sched_free(rig.sched);
 	tasks_fini(&rig.tasks);
 	metrics_fini(&rig.metrics);
@@ -347,6 +410,9 @@ void rig_setup_spool(void)
 	fault_reset();
 	rig_repair();
 	hook.fn = NULL;
+	syncing.fn = NULL;
+	changes[0] = '\0';
+	rig_durability = "none";
 	rig_n_moves = 0;
 }
 
@@ -363,9 +429,18 @@ void rig_teardown(void)
 	tmpspool_remove_dir();
 }
 
+static void wait_for_commit(void)
+{
+	if (!rig.commits.is_flying)
+		return;
+	struct pollfd done = { .fd = syncer_fd(rig.commits.syncer), .events = POLLIN };
+	ck_assert_int_eq(poll(&done, 1, -1), 1);
+}
+
 void rig_run(void)
 {
 	for (int i = 0; i < ROUNDS; i++) {
+		wait_for_commit();
 		ck_assert_int_eq(loop_run_once(rig.loop, 0), 0);
 		server_pass(&rig);
 	}

@@ -16,7 +16,8 @@ extern struct server rig;
 enum {
 	RIG_ANY = -1,
 	RIG_QUARANTINE = 100,
-	RIG_STATUS
+	RIG_STATUS,
+	RIG_FILE /* of a sync: no directory */
 };
 
 /* For wq.conf: task managers that end each task at once; one a time, and the second has a fault. */
@@ -47,15 +48,23 @@ void rig_fail(const char *call, int from, int to, int error, int times);
 void rig_repair(void);
 int rig_failed(void);
 
-extern int rig_case; /* for such a `fn`: which case of a table */
+extern const char *rig_durability; /* of the next rig_open; "none" at first */
+extern int rig_case;               /* for such a `fn`: which case of a table */
 /* Call `fn` once, when a rename of this kind has just been made. */
 void rig_when_renamed(int from, int to, void (*fn)(void));
 /* The same, when this directory is just about to be listed. */
 void rig_when_listed(int place, void (*fn)(void));
 
+/* The same, when this directory, or RIG_FILE, is just about to be synced: in the sync thread, while
+ * rig_run waits for it. */
+void rig_when_synced(int place, void (*fn)(int fd));
+
+/* Renames and unlinks since rig_open, each as "[from>to]" or "[from]". */
+const char *rig_changes(void);
+
 /* The ids that went from 2 to 3, in order. */
 enum {
-	RIG_MOVES_MAX = 64
+	RIG_MOVES_MAX = 1024
 };
 extern struct reqid rig_moves[RIG_MOVES_MAX];
 extern int rig_n_moves;

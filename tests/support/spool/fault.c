@@ -17,6 +17,8 @@ static struct {
 	const char *flags_name;
 	unsigned flags;
 	int flags_error;
+	const char *after_name;
+	int after, after_error;
 } plan;
 
 void fault_reset(void)
@@ -49,6 +51,13 @@ void fault_on(const char *name, int error, int times)
 	plan.times = times;
 }
 
+void fault_after(const char *name, int error, int calls)
+{
+	plan.after_name = name;
+	plan.after_error = error;
+	plan.after = calls;
+}
+
 void fault_on_flags(const char *name, unsigned flags, int error)
 {
 	plan.flags_name = name;
@@ -64,6 +73,8 @@ static int hit(const char *name, unsigned flags)
 		_exit(1);
 	if (fault_calls == plan.at)
 		return -plan.at_error;
+	if (plan.after_name && strcmp(plan.after_name, name) == 0 && plan.after-- == 0)
+		return -plan.after_error;
 	if (plan.name && strcmp(plan.name, name) == 0 && plan.times > 0) {
 		plan.times--;
 		return -plan.error;
@@ -170,6 +181,24 @@ static int fault_unlinkat(int dir, const char *name, int flags)
 	return rc ? rc : spool_io_real.unlinkat(dir, name, flags);
 }
 
+static int fault_fsync(int fd)
+{
+	int rc = hit("fsync", 0);
+	return rc ? rc : spool_io_real.fsync(fd);
+}
+
+static int fault_syncfs(int fd)
+{
+	int rc = hit("syncfs", 0);
+	return rc ? rc : spool_io_real.syncfs(fd);
+}
+
+static int fault_start_writeback(int fd)
+{
+	int rc = hit("start_writeback", 0);
+	return rc ? rc : spool_io_real.start_writeback(fd);
+}
+
 static int fault_close(int fd)
 {
 	int rc = hit("close", 0);
@@ -225,6 +254,9 @@ const struct spool_io fault_io = {
 	.linkat = fault_linkat,
 	.renameat2 = fault_renameat2,
 	.unlinkat = fault_unlinkat,
+	.fsync = fault_fsync,
+	.syncfs = fault_syncfs,
+	.start_writeback = fault_start_writeback,
 	.close = fault_close,
 	.lock = fault_lock,
 	.getflags = fault_getflags,

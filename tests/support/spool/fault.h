@@ -20,4 +20,5 @@ void fault_reset(void);
 void fault_at(int k, int error);
 void fault_kill_at(int k); /* the process ends instead of making the k-th call */
 void fault_on(const char *name, int error, int times);
+void fault_after(const char *name, int error, int calls); /* the one after so many calls of it */
 void fault_on_flags(const char *name, unsigned flags, int error); /* each call with these flags */

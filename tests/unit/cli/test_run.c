@@ -5,10 +5,10 @@
 #include "base/buf.h"
 #include "cli/exit.h"
 #include "codec/result.h"
-#include "spool/complete.h"
 #include "spool/move.h"
 #include "support/cli/command.h"
 #include "support/client/hand.h"
+#include "support/spool/completing.h"
 
 #include <wq/cbor.h>
 
@@ -140,7 +140,7 @@ static void complete_with(uint64_t bytes, uint64_t kept)
 	snprintf(result.id, sizeof result.id, "%s", id);
 	ck_assert_int_eq(result_encode(&result, &file), 0);
 	ck_assert_int_eq(
-		complete_publish(&hand.spool, hand_id(id), file.data, file.len, NULL, 0, NULL), 0);
+		complete_all(&hand.spool, hand_id(id), file.data, file.len, NULL, 0, NULL), 0);
 	buf_fini(&file);
 	wq_cbor_out_free(&report);
 }

@@ -27,7 +27,7 @@ START_TEST(what_is_not_written_has_the_default_of_the_manual)
 	ck_assert_str_eq(c.default_task_manager, "a");
 	ck_assert_ptr_null(c.plugin_path[0]);
 	ck_assert_str_eq(c.on_start, "recover");
-	ck_assert_str_eq(c.durability, "none");
+	ck_assert_str_eq(c.durability, "batch");
 	ck_assert_str_eq(c.log_level, "info");
 	ck_assert_int_eq(c.heartbeat_interval_ns, 600 * SECOND);
 	ck_assert_int_eq(c.sample_interval_ns, SECOND);

@@ -22,9 +22,6 @@
 #define NAMED                                                                                      \
 	"must be named by a lower-case letter, then lower-case letters, digits or '-', at most "   \
 	"32 in all"
-#define NOT_YET                                                                                    \
-	"is not offered by this version yet; 'none' is: nothing acknowledged is lost when a "      \
-	"process dies, but a power cut may take the last seconds"
 #define A        "task-manager 'a'"
 #define TM(body) SPOOL "task-manager \"a\" {\nplugin = null\n" body "\n}\n"
 
@@ -73,9 +70,8 @@ static const struct wrong {
 	{ SPOOL "on-start = Wipe\n" GOOD,
 		{ "wq.conf:2: on-start = 'Wipe': must be one of 'recover', 'wipe'; did you mean "
 		  "'wipe'?" } },
-	{ SPOOL "durability = batch\n" GOOD, { "wq.conf:2: durability = 'batch': " NOT_YET } },
-	{ SPOOL "durability = strict\n" GOOD, { "wq.conf:2: durability = 'strict': " NOT_YET } },
-	{ SPOOL "durability = full\n" GOOD, { "wq.conf:2: durability = 'full': must be 'none'" } },
+	{ SPOOL "durability = full\n" GOOD,
+		{ "wq.conf:2: durability = 'full': must be one of 'none', 'batch', 'strict'" } },
 	{ SPOOL "heartbeat-interval = 10\n" GOOD,
 		{ "wq.conf:2: heartbeat-interval = '10': " SECOND UNITS } },
 	{ SPOOL "heartbeat-interval = -1s\n" GOOD,
@@ -203,9 +199,10 @@ static const struct wrong {
 	/* several at once, and lines that comments do not shift */
 	{ "# one\n/* two\n three */\nspol = /s // four\ntask-manager \"a\" {\n max-running = 0 # "
 	  "six\n"
-	  " plugn = null\n}\ntask-manager \"B\" { plugin = null }\ndurability = batch\n",
+	  " plugn = null\n}\ntask-manager \"B\" { plugin = null }\ndurability = fast\n",
 		{ "wq.conf:4: spol = '/s': unknown key; did you mean 'spool'?",
-			"wq.conf: spool: is required", "wq.conf:10: durability = 'batch': " NOT_YET,
+			"wq.conf: spool: is required",
+			"wq.conf:10: durability = 'fast': must be one of 'none', 'batch', 'strict'",
 			"wq.conf:6: " A ": max-running = '0': " NUMBER,
 			"wq.conf:7: " A ": plugn = 'null': unknown key; did you mean 'plugin'?" } },
 	{ "a = 1\nb = 2\nc {}\nd x {}\ntask-manager a { e = 5\nf {} plugin = null }",

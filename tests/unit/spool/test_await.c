@@ -10,9 +10,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "spool/complete.h"
 #include "spool/move.h"
 #include "spool/publish.h"
+#include "support/spool/completing.h"
 #include "support/spool/fault.h"
 #include "support/spool/tmpspool.h"
 
@@ -72,7 +72,7 @@ START_TEST(a_result_is_told)
 	ck_assert_int_eq(move_start(&tmpspool, id), 0);
 	(void)was_told(aw, SLOT);
 
-	ck_assert_int_eq(complete_publish(&tmpspool, id, "result", 6, reason, 6, NULL), 0);
+	ck_assert_int_eq(complete_all(&tmpspool, id, "result", 6, reason, 6, NULL), 0);
 
 	ck_assert(tmpspool_has("4-complete", reqid_format(id, text)));
 	ck_assert(is_readable(aw));
@@ -88,11 +88,11 @@ START_TEST(a_result_is_told_after_it_can_be_seen)
 	ck_assert_int_eq(move_start(&tmpspool, id), 0);
 	/* The rename to 4 fails, so all events of the steps before it can be taken first. */
 	fault_on_flags("renameat2", RENAME_NOREPLACE, ENOSPC);
-	ck_assert_int_eq(complete_publish(&tmpspool, id, "result", 6, reason, 6, NULL), -ENOSPC);
+	ck_assert_int_eq(complete_all(&tmpspool, id, "result", 6, reason, 6, NULL), -ENOSPC);
 	(void)was_told(aw, SLOT);
 	fault_reset();
 
-	ck_assert_int_eq(complete_publish(&tmpspool, id, "result", 6, reason, 6, NULL), 0);
+	ck_assert_int_eq(complete_all(&tmpspool, id, "result", 6, reason, 6, NULL), 0);
 
 	ck_assert(was_told(aw, SLOT));
 }
@@ -130,7 +130,7 @@ START_TEST(a_result_found_on_its_way_is_told_when_it_arrives)
 	tmpspool_put("3-running", ID_TEXT, "result");
 	ck_assert_int_eq(await_add(aw, &tmpspool, tmpspool_id, SLOT), 0);
 
-	ck_assert_int_eq(complete_resume(&tmpspool, tmpspool_id, NULL), 0);
+	ck_assert_int_eq(complete_show(&tmpspool, tmpspool_id, false, NULL, 0, NULL), 0);
 
 	ck_assert(was_told(aw, SLOT));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "spool/complete.h"
+#include "support/spool/completing.h"
 
 #include <check.h>
 #include <errno.h>
@@ -33,7 +33,7 @@ static void use_way(int way)
 
 static int complete(const char *reason, struct wq_err *err)
 {
-	return complete_publish(
+	return complete_all(
 		&tmpspool, tmpspool_id, "the result", 10, reason, reason ? strlen(reason) : 0, err);
 }
 
@@ -321,12 +321,12 @@ START_TEST(a_result_in_3_is_published_and_its_request_unlinked)
 	tmpspool_put("3-running", ID_TEXT, "the result");
 	tmpspool_put(".wq/tmp", ID_TEXT, "the request");
 
-	ck_assert_int_eq(complete_resume(&tmpspool, tmpspool_id, NULL), 0);
+	ck_assert_int_eq(complete_show(&tmpspool, tmpspool_id, false, NULL, 0, NULL), 0);
 
 	ck_assert(stands("4-complete", "the result"));
 	ck_assert_int_eq(tmpspool_count("3-running"), 0);
 	ck_assert_int_eq(tmpspool_count(".wq/tmp"), 0);
-	ck_assert_int_eq(complete_resume(&tmpspool, tmpspool_id, NULL), -ENOENT);
+	ck_assert_int_eq(complete_show(&tmpspool, tmpspool_id, false, NULL, 0, NULL), -ENOENT);
 }
 END_TEST
 
@@ -385,7 +385,7 @@ static bool recover(void)
 	if (mask & CLASSIFY_UNLINK_3)
 		ck_assert_int_eq(move_remove(&tmpspool, tmpspool_id, SPOOL_RUNNING), 0);
 	if (mask & CLASSIFY_PUBLISH)
-		ck_assert_int_eq(complete_resume(&tmpspool, tmpspool_id, NULL), 0);
+		ck_assert_int_eq(complete_show(&tmpspool, tmpspool_id, false, NULL, 0, NULL), 0);
 	return mask & CLASSIFY_IS_COMPLETE;
 }
 

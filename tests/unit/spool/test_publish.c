@@ -277,6 +277,66 @@ START_TEST(an_abort_that_cannot_be_asked_for_says_so)
 }
 END_TEST
 
+/* ---- strict ------------------------------------------------------------------------------------ */
+
+START_TEST(only_at_strict_is_anything_synced)
+{
+	static const enum spool_durability below[] = { SPOOL_DURABILITY_NONE,
+		SPOOL_DURABILITY_BATCH };
+	struct reqid id;
+	client.named_tmp = _i % 2;
+	client.durability = below[_i / 2];
+	fault_on("fsync", EIO, 100);
+
+	ck_assert_int_eq(publish_request(&client, "bytes", 5, &id, NULL), 0);
+	ck_assert_int_eq(publish_abort(&client, id, NULL), 0);
+}
+END_TEST
+
+START_TEST(a_request_that_cannot_be_brought_to_disk_is_not_published)
+{
+	struct reqid id;
+	struct wq_err err = { 0 };
+	client.named_tmp = _i % 2;
+	client.durability = SPOOL_DURABILITY_STRICT;
+	/* Its bytes; or its name. */
+	fault_after("fsync", EIO, _i / 2);
+
+	ck_assert_int_eq(publish_request(&client, "bytes", 5, &id, &err), -EIO);
+
+	ck_assert_int_eq(tmpspool_count("1-requested"), 0);
+	ck_assert_str_ne(err.name, "not-durable");
+}
+END_TEST
+
+START_TEST(one_that_was_moved_meanwhile_is_told_to_be_published)
+{
+	struct reqid id;
+	struct wq_err err = { 0 };
+	client.named_tmp = _i;
+	client.durability = SPOOL_DURABILITY_STRICT;
+	fault_after("fsync", EIO, 1);
+	fault_on("unlinkat", ENOENT, 1);
+
+	ck_assert_int_eq(publish_request(&client, "bytes", 5, &id, &err), -EIO);
+
+	ck_assert_str_eq(err.name, "not-durable");
+	ck_assert(tmpspool_has("1-requested", reqid_format(id, (char[REQID_SIZE]){ 0 })));
+}
+END_TEST
+
+START_TEST(a_marker_that_cannot_be_brought_to_disk_is_an_error)
+{
+	client.durability = SPOOL_DURABILITY_STRICT;
+	fault_on("fsync", EIO, 1);
+	ck_assert_int_eq(publish_abort(&client, tmpspool_nth(1), NULL), -EIO);
+	/* One that somebody else has left, too. */
+	fault_on("fsync", EIO, 1);
+	ck_assert_int_eq(publish_abort(&client, tmpspool_nth(1), NULL), -EIO);
+	ck_assert_int_eq(publish_abort(&client, tmpspool_nth(1), NULL), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("spool/publish");
@@ -295,6 +355,10 @@ int main(void)
 	tcase_add_test(tc, a_removed_directory_is_an_error);
 	tcase_add_test(tc, an_abort_is_an_empty_file_and_may_be_asked_for_twice);
 	tcase_add_test(tc, an_abort_that_cannot_be_asked_for_says_so);
+	tcase_add_loop_test(tc, only_at_strict_is_anything_synced, 0, 4);
+	tcase_add_loop_test(tc, a_request_that_cannot_be_brought_to_disk_is_not_published, 0, 4);
+	tcase_add_loop_test(tc, one_that_was_moved_meanwhile_is_told_to_be_published, 0, 2);
+	tcase_add_test(tc, a_marker_that_cannot_be_brought_to_disk_is_an_error);
 	suite_add_tcase(suite, tc);
 	SRunner *sr = srunner_create(suite);
 	srunner_run_all(sr, CK_ENV);
