@@ -51,7 +51,7 @@ def test_an_abort_by_python_is_seen_by_wq():
         client = PyClient(server.spool)
         first = client.enqueue({"handler": "sleep", "seconds": 60})
         second = client.enqueue({"handler": "sleep", "seconds": 60})
-        until(lambda: server.where(first) == "3-running", "running")
+        until(lambda: server.begun(first), "running")
         client.abort(second)
         client.abort(first)
         server.wq("wait", first, expect=121)

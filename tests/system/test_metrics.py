@@ -24,7 +24,7 @@ def scripted(max_running=100):
 
 
 def running(server, request):
-    until(lambda: server.where(request) == "3-running", f"{request} running")
+    until(lambda: server.begun(request), f"{request} running")
 
 
 # ---- the kernel's event queue --------------------------------------------------------------------

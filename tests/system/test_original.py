@@ -24,7 +24,7 @@ def pending(server, request):
 
 
 def running(server, request):
-    until(lambda: server.where(request) == "3-running", f"{request} running")
+    until(lambda: server.begun(request), f"{request} running")
 
 
 def test_capacity_at_once_starts_at_once():
@@ -119,7 +119,7 @@ def test_a_running_abort_frees_the_slot_only_when_the_task_has_ended():
         play.capacity(10)
         first = server.enqueue("n=1")
         second = server.enqueue("n=2")
-        until(lambda: play.started() == [first], "it has begun")
+        running(server, first)
         server.wq("abort", first)
         until(lambda: ("terminate", first) in play.events(), "terminated")
         # A request behind it that could start now would have been started in the same pass.

@@ -36,7 +36,8 @@ class Run(Program):
 
 def running(server):
     """The id of the one that runs."""
-    return until(lambda: server.names("3-running"), "one that runs")[0]
+    return until(lambda: [r for r in server.names("3-running") if server.begun(r)],
+                 "one that runs")[0]
 
 
 # ---- run -----------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def test_after_a_server_that_drains_another_is_started():
         first = home.pid()
         _, sleeper, _ = home.wq("enqueue", "-m", "pool", "handler=sleep", "seconds=3600")
         sleeper = sleeper.strip()
-        until(lambda: os.path.exists(f"{home.spool}/3-running/{sleeper}"), "the one that sleeps")
+        until(lambda: f'"{sleeper}"' in home.wq("status", "--json")[1], "the one that sleeps")
         os.kill(first, signal.SIGTERM)
 
         def drains():
@@ -83,7 +83,7 @@ def test_a_server_that_drains_takes_what_is_enqueued():
         server.stop()
         server.start()
         sleeper = server.enqueue("handler=sleep", "seconds=3600")
-        until(lambda: server.where(sleeper) == "3-running", "the one that sleeps")
+        until(lambda: server.begun(sleeper), "the one that sleeps")
         server.process.send_signal(signal.SIGTERM)
         until(lambda: server.status()["server"]["reason"] == "draining", "the server drains")
         request = server.enqueue("handler=echo")

@@ -32,7 +32,7 @@ def scripted(options="wakes = true", max_running=100, top="", drain_limit="1h", 
 
 
 def running(server, request):
-    until(lambda: server.where(request) == "3-running", f"{request} running")
+    until(lambda: server.begun(request), f"{request} running")
 
 
 def descriptors(pid):
@@ -592,9 +592,9 @@ def test_status_with_a_server_without_one_and_before_any():
         assert status["spool"] == server.spool and status["spool-from"] == "WQ_SPOOL"
         s, page = status["server"], status["page"]
         assert s["pid"] == server.process.pid == page["pid"], status
-        assert s["accepting"] is True and s["durability"] == "none" and s["config"] == server.conf
+        assert s["accepting"] is True and s["durability"] == "batch" and s["config"] == server.conf
         text = server.wq("status")
-        for wanted in (server.spool, "WQ_SPOOL", "running", str(server.process.pid), "none",
+        for wanted in (server.spool, "WQ_SPOOL", "running", str(server.process.pid), "batch",
                        "null"):
             assert wanted in text, (wanted, text)
         server.kill()

@@ -277,7 +277,7 @@ def test_ends_without_a_server_are_all_delivered():
             hold = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
             made = {server.client.enqueue({"shell": f"read x <{gate}; exit {i % 200}", "env": {}}): i
                     for i in range(width)}
-            until(lambda: server.running() == width, "all of them run")
+            until(lambda: len(server.names(".wq/run")) > width - 2, "they run")
             # Some orders are still on their way; one may not have left the server, and is given
             # again.
             server.kill()

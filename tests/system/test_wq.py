@@ -32,7 +32,8 @@ def scripted(max_running=100, start=True):
 
 
 def in_state(server, request, state):
-    until(lambda: server.where(request) == state, f"{request} in {state}")
+    until(lambda: server.begun(request) if state == "3-running" else server.where(request) == state,
+          f"{request} in {state}")
 
 
 def stored(server, request):

@@ -222,6 +222,10 @@ class Server:
                 return state
         return None
 
+    def begun(self, request):
+        """It stands in 3, and its task has begun, which is a sync later."""
+        return self.where(request) == "3-running" and f"{request}: started by" in self.log_text()
+
     def __enter__(self):
         return self
 
