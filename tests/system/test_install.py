@@ -52,7 +52,8 @@ def files_below(directory):
 def test_a_stranger_builds_a_plugin_and_a_client_from_what_is_installed():
     root = tempfile.mkdtemp(prefix="wq-install.")
     try:
-        make = ["make", "-s", "-C", TOP, "WERROR=1", f"DESTDIR={root}", "PREFIX=/usr"]
+        make = ["flock", f"{TOP}/build/.making", "make", "-s", "-C", TOP, "WERROR=1",
+                f"DESTDIR={root}", "PREFIX=/usr"]
         run(*make, "B=build/release", "install")
         names = files_below(root)
         for name in ("usr/bin/wq", "usr/sbin/wq-server", "usr/lib/libwq.so", "usr/lib/wq/null.so",
