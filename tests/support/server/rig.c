@@ -394,24 +394,15 @@ void rig_start(const char *task_managers)
 	look_list(&rig);
 }
 
-static void wait_for_commit(void)
-{
-	if (!rig.commits.is_flying)
-		return;
-	struct pollfd done = { .fd = syncer_fd(rig.commits.syncer), .events = POLLIN };
-	ck_assert_int_eq(poll(&done, 1, -1), 1);
-}
-
 void rig_close(void)
 {
-	wait_for_commit();
+	commit_close(&rig); /* its thread looks at the plan */
 	rig_repair();
 	fault_reset();
 	task_managers_free(&rig);
 	if (rig.watch_source)
 		loop_del_fd(rig.loop, rig.watch_source);
 	watch_close(rig.watch);
-	commit_close(&rig);
 	sched_free(rig.sched);
 	tasks_fini(&rig.tasks);
 	metrics_fini(&rig.metrics);
@@ -445,6 +436,14 @@ void rig_teardown(void)
 	if (rig.loop)
 		rig_close();
 	tmpspool_remove_dir();
+}
+
+static void wait_for_commit(void)
+{
+	if (!rig.commits.is_flying)
+		return;
+	struct pollfd done = { .fd = syncer_fd(rig.commits.syncer), .events = POLLIN };
+	ck_assert_int_eq(poll(&done, 1, -1), 1);
 }
 
 void rig_run(void)
