@@ -314,6 +314,7 @@ void sched_suspend(struct sched *s, bool suspended)
 void sched_begun(struct sched *s, uint32_t tm)
 {
 	s->tms[tm].touch_later = true;
+	s->tms[tm].dry = false; /* what it answered was without them */
 }
 
 void sched_room(struct sched *s, uint32_t tm, int32_t room, int64_t now_ns)

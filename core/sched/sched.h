@@ -143,7 +143,9 @@ int64_t sched_due(struct sched *s);
 int sched_seen(struct sched *s, struct reqid id, int64_t now_ns);   /* a name in 1 */
 int sched_marked(struct sched *s, struct reqid id, int64_t now_ns); /* a marker in 5 */
 void sched_wakeup(struct sched *s, uint32_t tm); /* it may have ended tasks, or room again */
-void sched_begun(struct sched *s, uint32_t tm); /* tasks of it have begun since they were started */
+/* A task of it that was started has begun: it may have ended, and what it had room for when it was asked
+ * was without that one. */
+void sched_begun(struct sched *s, uint32_t tm);
 /* A task has ended and its outcome is known; or it never began, and its task manager is held until
  * `until_ns`; or the same, and 0 stands for until it has room again, as if it had answered 0 when
  * asked. */

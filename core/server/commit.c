@@ -178,6 +178,12 @@ void commit_flush(struct server *s)
 	syncer_give(c->syncer, &b->sync);
 }
 
+bool commit_is_idle(const struct server *s)
+{
+	const struct commits *c = &s->commits;
+	return !c->is_flying && c->batches[c->filling].n == 0;
+}
+
 /* ---- open and close ---------------------------------------------------------------------------- */
 
 int commit_open(struct server *s, struct wq_err *err)

@@ -60,6 +60,8 @@ void commit_errand(struct server *s, struct reqid id, uint32_t ref, unsigned dir
 /* Hand over what there is, when the thread has nothing. */
 void commit_flush(struct server *s);
 
+bool commit_is_idle(const struct server *s);
+
 /* Has the storage failed?  Then nothing is to be published or removed: the decision about `id` is
  * parked for good. */
 bool commit_refuses(struct server *s, struct reqid id);

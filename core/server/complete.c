@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "spool/complete.h"
 #include "spool/move.h"
+#include "spool/sync.h"
 
 #include <wq/cbor.h>
 
@@ -86,7 +87,10 @@ static int write_down(struct server *s, struct task *task, struct wq_err *err)
 	if (rc < 0)
 		return rc;
 	task->beside = rc == COMPLETE_BESIDE;
-	commit_errand(s, task->id, task->ref, 1u << SPOOL_RUNNING, fd);
+	/* One that was never started was not committed when it left 1 and 2. */
+	unsigned running = 1u << SPOOL_RUNNING;
+	unsigned dirs = task->attempt ? running : sync_dirs(&s->spool, running, SYNC_STARTED);
+	commit_errand(s, task->id, task->ref, dirs, fd);
 	return 0;
 }
 

@@ -268,7 +268,7 @@ static bool may_end(const struct server *s)
 	if (s->give_up || !s->stopping || s->pass_unfinished)
 		return s->give_up;
 	/* With a storage that fails nothing more can be carried out. */
-	return sched_is_drained(s->sched) ||
+	return (sched_is_drained(s->sched) && commit_is_idle(s)) ||
 	       (s->commits.error[0] && sched_counts(s->sched).running == 0);
 }
 

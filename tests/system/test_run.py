@@ -206,10 +206,11 @@ def test_other_signals_leave_it_alone():
 
 def test_a_closed_pipe_leaves_it_and_says_so():
     with Server(COMMANDS) as server:
-        gate = os.path.join(server.dir, "gate")
+        gate, second = (os.path.join(server.dir, name) for name in ("gate", "second"))
         os.mkfifo(gate)
+        os.mkfifo(second)
         with Run(server, "sh", "-c",
-                 f"echo one; read x <{gate}; echo two; read x <{gate}; exit 6") as run:
+                 f"echo one; read x <{gate}; echo two; read x <{second}; exit 6") as run:
             assert run.line() == "one\n"
             request = running(server)
             run.stdout.close()
@@ -218,7 +219,7 @@ def test_a_closed_pipe_leaves_it_and_says_so():
             err = run.stderr.read().decode()
             assert code == 141 and "goes on" in err and request in err, (code, err)
             assert server.where(request) == "3-running"
-            open_gate(gate)
+            open_gate(second)
             assert server.wq("log", "-f", request) == "one\ntwo\n"
             server.wq("wait", request, expect=6)
 

@@ -81,8 +81,8 @@ def test_a_suite_that_is_ended_shows_how_far_it_came():
         os.mkdir(os.path.join(directory, "tests"))
         program = shutil.copy(os.path.join(HERE, "..", "run"), os.path.join(directory, "tests"))
         with open(os.path.join(directory, "tests", "suites"), "w") as f:
-            f.write("good 1 echo ok of another\n"
-                    "slow 1 for i in 1 2 3 4 5 6; do echo ok number $i; done; sleep 1000\n")
+            f.write("good 1 a echo ok of another\n"
+                    "slow 1 b for i in 1 2 3 4 5 6; do echo ok number $i; done; sleep 1000\n")
         done = subprocess.run([program], capture_output=True, text=True, timeout=LIMIT_S)
         lines = [line.strip() for line in done.stdout.splitlines()]
         assert done.returncode == 1 and lines[-1] == "7 passed, 1 failed", done
