@@ -228,7 +228,7 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/wq.pc $(foreach m,$(manuals),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/wq $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(PREFIX)/share/doc/wq
 
-$(B)/tests/bench/floor $(B)/tests/bench/spawn: $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o
+$(B)/tests/bench/floor $(B)/tests/bench/spawn $(B)/tests/bench/peer: $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $< $(ALL_LDFLAGS)
 
@@ -251,6 +251,9 @@ bench: all $(B)/tests/bench/floor $(B)/tests/bench/load ## compare with the floo
 bench-commands: all $(B)/tests/bench/spawn ## compare with other runners of commands; prints ratios
 	$(Q)tests/bench/commands $(B)
 
+bench-levels: all $(B)/tests/bench/floor $(B)/tests/bench/load $(B)/tests/bench/peer ## what a level of durability costs, beside beanstalkd and redis; prints ratios
+	$(Q)tests/bench/levels $(B)
+
 clean: ## remove everything built
 	rm -rf build
 
@@ -261,7 +264,7 @@ help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@printf '\n  variables: CC=clang  SAN=address,undefined | thread  WERROR=1  V=1  CFLAGS LDFLAGS\n  DESTDIR PREFIX BINDIR SBINDIR LIBDIR INCLUDEDIR MANDIR SYSCONFDIR PLUGINDIR\n'
 
-.PHONY: all units check quickstart deps clean format help install uninstall bench bench-commands FORCE
+.PHONY: all units check quickstart deps clean format help install uninstall bench bench-commands bench-levels FORCE
 
 -include $(patsubst %.c,$(B)/obj/%.d,$(core_src) $(wildcard plugins/*/*.c) $(handler_src) \
 	$(unit_src) $(plugin_test_src) $(bad_src) $(wildcard tests/support/*/*.c))

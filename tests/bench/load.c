@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * load: requests a second through a running server, by libwq.  Arguments: a spool, a count, how many
- * are under way at once.  Each result is waited for and taken away.
+ * are under way at once.  Each result is waited for and taken away.  Prints the rate, and the median of
+ * the times from enqueue to result, in microseconds.
  */
 #include <wq/client.h>
 
@@ -18,6 +19,19 @@ static void must(int ok, const struct wq_err *err)
 	exit(1);
 }
 
+static double now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 4)
@@ -29,25 +43,30 @@ int main(int argc, char **argv)
 		.struct_size = sizeof request, .payload = "\xa0", .payload_len = 1
 	};
 	wq_client *c;
-	if (!ids)
+	double *begun = calloc((size_t)window, sizeof *begun);
+	double *took = calloc((size_t)count, sizeof *took);
+	if (!ids || !begun || !took)
 		return 1;
 	must(wq_open(&c, argv[1], &err) == 0, &err);
-	struct timespec a, b;
-	clock_gettime(CLOCK_MONOTONIC, &a);
+	double a = now_us();
 	for (long n = 0; n < count + window; n++) {
 		char *slot = ids[n % window];
 		if (n >= window) {
 			wq_result *result;
 			must(wq_wait(c, slot, WQ_FOREVER, 0, &result, &err) == 0, &err);
 			wq_result_free(result);
+			took[n - window] = now_us() - begun[n % window];
 		}
+		begun[n % window] = now_us();
 		if (n < count)
 			must(wq_enqueue(c, &request, slot, &err) == 0, &err);
 	}
-	clock_gettime(CLOCK_MONOTONIC, &b);
-	printf("%.0f\n", (double)count / ((double)(b.tv_sec - a.tv_sec) +
-						 (double)(b.tv_nsec - a.tv_nsec) / 1e9));
+	double all = now_us() - a;
+	qsort(took, (size_t)count, sizeof *took, by_size);
+	printf("%.0f %.0f\n", (double)count / all * 1e6, took[count / 2]);
 	wq_close(c);
 	free(ids);
+	free(begun);
+	free(took);
 	return 0;
 }
