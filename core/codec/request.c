@@ -17,14 +17,19 @@ _Static_assert((int)REQUEST_ENVELOPE_MAX == (int)ENVELOPE_MAX, "one bound, two n
 		.rule = rule_text                                                                  \
 	}
 
+#define POSITIVE(name, member)                                                                     \
+	{                                                                                          \
+		.key = name, .type = FIELD_POSITIVE, .offset = offsetof(struct request, member)    \
+	}
+
 static const struct field fields[] = {
 	TEXT("key", key, envelope_is_line, ENVELOPE_LINE_RULE),
 	TEXT("label", label, envelope_is_line, ENVELOPE_LINE_RULE),
 	{ .key = "wq-request", .type = FIELD_VERSION },
-	{ .key = "run-limit-ns",
-		.type = FIELD_POSITIVE,
-		.offset = offsetof(struct request, run_limit_ns) },
+	POSITIVE("keep-for-ns", keep_for_ns),
+	POSITIVE("run-limit-ns", run_limit_ns),
 	TEXT("task-manager", task_manager, envelope_is_task_manager, ENVELOPE_TASK_MANAGER_RULE),
+	POSITIVE("start-within-ns", start_within_ns),
 };
 
 static const struct format format = {

@@ -29,7 +29,9 @@ struct request {
 	char task_manager[REQUEST_TM_MAX + 1]; /* "": the default one */
 	char key[REQUEST_KEY_MAX + 1];
 	char label[REQUEST_LABEL_MAX + 1];
-	int64_t run_limit_ns; /* "run-limit-ns"; 0: none of its own */
+	int64_t run_limit_ns;    /* "run-limit-ns"; 0: none of its own */
+	int64_t start_within_ns; /* "start-within-ns", from its arrival; 0: whenever it is its turn */
+	int64_t keep_for_ns; /* "keep-for-ns", of its result; 0: as long as the server keeps it */
 	/* Borrowed from the input; len 0 when only the envelope was read. */
 	struct wq_bytes payload;
 	struct wq_bytes envelope; /* borrowed: the envelope item as it stands */

@@ -62,6 +62,7 @@ static const struct field fields[] = {
 	{ .key = "started-us", .type = FIELD_INT64, AT(started_us) },
 	{ .key = "waiting-ns", .type = FIELD_INT64, AT(waiting_ns) },
 	{ .key = "accepted-us", .type = FIELD_INT64, AT(accepted_us) },
+	{ .key = "keep-for-ns", .type = FIELD_POSITIVE, AT(keep_for_ns) },
 	TEXT("task-manager", task_manager),
 };
 _Static_assert(sizeof(enum result_status) == sizeof(int), "FIELD_WORD is an int");
@@ -82,6 +83,16 @@ int result_encode(const struct result *res, struct buf *ret)
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+int result_decode_envelope(const void *bytes, size_t len, struct result *ret, struct wq_err *err)
+{
+	struct result res = { .code = 0 };
+	size_t used;
+	int rc = envelope_decode(&format, bytes, len, &res, &used, err);
+	if (rc == 0)
+		*ret = res;
+	return rc;
 }
 
 /* Is one byte string of 4 all that is left? */

@@ -16,7 +16,7 @@ enum result_status {
 	RESULT_OK,
 	RESULT_FAILED,   /* the task says so */
 	RESULT_REJECTED, /* never ran: the request cannot be used */
-	RESULT_EXPIRED,  /* reserved: nothing makes it yet */
+	RESULT_EXPIRED,  /* never ran: it was not started in time */
 	RESULT_LOST,     /* a crash; it may or may not have run */
 	RESULT_KILLED,   /* ended, but not by its client */
 	RESULT_STATUS_MAX
@@ -38,6 +38,7 @@ struct result {
 	char text[WQ_ERR_TEXT_SIZE];               /* for people, "" when ok */
 	int64_t accepted_us, started_us, ended_us; /* wall clock, for people; 0: never */
 	int64_t waiting_ns, running_ns;            /* CLOCK_BOOTTIME, for arithmetic */
+	int64_t keep_for_ns;                       /* as its request asked; 0: it did not */
 	uint32_t uid;                              /* of the requester */
 	struct wq_bytes payload;                   /* borrowed; len 0: none */
 };
@@ -50,6 +51,10 @@ int result_encode(const struct result *res, struct buf *ret);
 
 /* Read a whole file.  Failures as in request_decode. */
 int result_decode(const void *bytes, size_t len, struct result *ret, struct wq_err *err);
+
+/* Read the envelope from the first bytes of a file, cut anywhere after it; the check item is not
+ * looked at.  A file with its request in front is "not-wq" here. */
+int result_decode_envelope(const void *bytes, size_t len, struct result *ret, struct wq_err *err);
 
 /*
  * For recovery: is this file, all of it, a request, a result, or neither?  0, 1, -1.  One that is

@@ -15,6 +15,7 @@
 
 static const struct field fields[] = {
 	{ .key = "pid", .type = FIELD_INT64, AT(pid) },
+	TEXT("why", why),
 	{ .key = "depth", .type = FIELD_UINT64, AT(depth) },
 	{ .key = "hwm-us", .type = FIELD_UINT64, AT(hwm_us) },
 	TEXT("reason", reason),
@@ -23,6 +24,7 @@ static const struct field fields[] = {
 	{ .key = "wq-status", .type = FIELD_VERSION },
 	TEXT("durability", durability),
 	{ .key = "started-us", .type = FIELD_INT64, AT(started_us) },
+	{ .key = "queue-limit", .type = FIELD_UINT64, AT(queue_limit) },
 	{ .key = "result-limit", .type = FIELD_UINT64, AT(result_limit) },
 	{ .key = "request-limit", .type = FIELD_UINT64, AT(request_limit) },
 };

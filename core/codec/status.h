@@ -15,14 +15,16 @@ struct wq_err;
 
 struct status_page {
 	bool accepting;
-	char reason[128];       /* why not; "" when accepting */
+	char why[24];           /* why not, a stable word; "" when accepting */
+	char reason[128];       /* the same for people */
 	uint64_t hwm_us;        /* id high-water mark */
 	uint64_t request_limit; /* bytes */
 	uint64_t result_limit;
-	uint64_t depth;      /* requests not started yet */
-	char durability[16]; /* "none", "batch", "strict" */
-	char version[32];    /* of the server */
-	int64_t pid;         /* 0: it has stopped in order */
+	uint64_t depth;       /* requests not started yet */
+	uint64_t queue_limit; /* and how many there may be; 0: not known */
+	char durability[16];  /* "none", "batch", "strict" */
+	char version[32];     /* of the server */
+	int64_t pid;          /* 0: it has stopped in order */
 	int64_t started_us;
 };
 

@@ -51,6 +51,17 @@ FILES = {
         {"wq-request": 1, "task-manager": "lab", "label": "nightly", "run-limit-ns": 600000000000},
         None,
     ),
+    "request-times.cbor": file_of(
+        {
+            "wq-request": 1,
+            "label": "x",
+            "keep-for-ns": 1,
+            "run-limit-ns": 2**63 - 1,
+            "task-manager": "lab",
+            "start-within-ns": 5000000000,
+        },
+        None,
+    ),
     "result-minimal.cbor": file_of(
         {
             "wq-result": 1,
@@ -82,6 +93,21 @@ FILES = {
         },
         {"stdout": "…", "lines": [1, 23, 24, 255, 256, 65535, 65536, -1, -24, -25, 4294967296]},
     ),
+    "result-expired.cbor": file_of(
+        {
+            "wq-result": 1,
+            "id": "1790000000.000001-0123456789abc",
+            "status": "expired",
+            "uid": 1000,
+            "error": "start-within",
+            "text": "it was not started within 5s",
+            "task-manager": "lab",
+            "accepted-us": 1790000000000001,
+            "ended-us": 1790000005000001,
+            "waiting-ns": 5000000000,
+            "keep-for-ns": 3600000000000,
+        }
+    ),
     "status-serving.cbor": file_of(
         {
             "wq-status": 1,
@@ -91,6 +117,23 @@ FILES = {
             "started-us": 1790000000000000,
             "hwm-us": 18446744073709551615,
             "depth": 1000000,
+            "request-limit": 16777216,
+            "result-limit": 1048576,
+            "durability": "none",
+        }
+    ),
+    "status-full.cbor": file_of(
+        {
+            "wq-status": 1,
+            "accepting": False,
+            "why": "queue-full",
+            "reason": "the queue is full: 1000000 of 1000000 requests wait",
+            "pid": 4711,
+            "version": "0.1.0",
+            "started-us": 1790000000000000,
+            "hwm-us": 1790000000000000,
+            "depth": 1000000,
+            "queue-limit": 1000000,
             "request-limit": 16777216,
             "result-limit": 1048576,
             "durability": "none",

@@ -19,6 +19,8 @@
 #define KEY     " 63'key' "
 #define LABEL   " 65'label' "
 #define LIMIT   " 6c'run-limit-ns' "
+#define WITHIN  " 6f'start-within-ns' "
+#define KEEP    " 6b'keep-for-ns' "
 #define MINIMAL TAG "a1" VERSION
 #define S10     "'aaaaaaaaaa'"
 #define S100    S10 S10 S10 S10 S10 S10 S10 S10 S10 S10
@@ -113,6 +115,21 @@ START_TEST(a_run_limit_is_read_from_the_smallest_to_the_largest)
 		ck_assert_int_eq(req.run_limit_ns, limits[i].ns);
 		buf_fini(&file);
 	}
+}
+END_TEST
+
+START_TEST(the_other_durations_are_read_as_the_run_limit_is)
+{
+	struct buf file =
+		bytes_sealed(TAG "a4" KEEP "01" VERSION LIMIT "02" WITHIN "1b7fffffffffffffff f6");
+	struct request req;
+	struct wq_err err = { 0 };
+
+	ck_assert_msg(request_decode(file.data, file.len, &req, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(req.keep_for_ns, 1);
+	ck_assert_int_eq(req.run_limit_ns, 2);
+	ck_assert_int_eq(req.start_within_ns, INT64_MAX);
+	buf_fini(&file);
 }
 END_TEST
 
@@ -261,6 +278,13 @@ static const struct {
 	{ "bad-value", TAG "a2" VERSION LABEL "63'a'c285 f6", "control" },
 	{ "bad-value", TAG "a2" VERSION LABEL "7881" S100 S10 S10 "'abcdefghi' f6", "at most 128" },
 	{ "bad-value", TAG "a2" VERSION LIMIT "00 f6", "'run-limit-ns' must be a number of 1 to" },
+	{ "bad-value", TAG "a2" VERSION WITHIN "00 f6", "'start-within-ns' must be a number of 1" },
+	{ "bad-value", TAG "a2" VERSION WITHIN "20 f6", "'start-within-ns'" },
+	{ "bad-value", TAG "a2" VERSION WITHIN "1b8000000000000000 f6", "'start-within-ns'" },
+	{ "bad-type", TAG "a2" VERSION WITHIN "f93c00 f6", "'start-within-ns'" },
+	{ "bad-type", TAG "a2" VERSION WITHIN "62'5s' f6", "'start-within-ns'" },
+	{ "bad-value", TAG "a2" VERSION KEEP "00 f6", "'keep-for-ns' must be a number of 1" },
+	{ "bad-type", TAG "a2" VERSION KEEP "f6 f6", "'keep-for-ns'" },
 	{ "bad-value", TAG "a2" VERSION LIMIT "20 f6", "9223372036854775807" },
 	{ "bad-value", TAG "a2" VERSION LIMIT "1b8000000000000000 f6", "9223372036854775807" },
 	{ "bad-value", TAG "a2" VERSION LIMIT "3bffffffffffffffff f6", NULL },
@@ -660,6 +684,31 @@ START_TEST(a_run_limit_is_written_and_read_as_another_implementation_does)
 }
 END_TEST
 
+START_TEST(all_durations_are_written_and_read_as_another_implementation_does)
+{
+	struct buf want = bytes_golden("request-times.cbor"), got = { 0 };
+	struct request req = with_payload("\xf6", 1), back;
+	struct wq_err err = { 0 };
+	strcpy(req.task_manager, "lab");
+	strcpy(req.label, "x");
+	req.keep_for_ns = 1;
+	req.run_limit_ns = INT64_MAX;
+	req.start_within_ns = INT64_C(5000000000);
+
+	ck_assert_msg(request_encode(&req, &got, &err) == 0, "%s", err.text);
+	bytes_export("request-times.cbor", &got);
+	ck_assert_uint_eq(got.len, want.len);
+	ck_assert_mem_eq(got.data, want.data, want.len);
+
+	ck_assert_msg(request_decode(want.data, want.len, &back, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(back.keep_for_ns, req.keep_for_ns);
+	ck_assert_int_eq(back.run_limit_ns, req.run_limit_ns);
+	ck_assert_int_eq(back.start_within_ns, req.start_within_ns);
+	buf_fini(&want);
+	buf_fini(&got);
+}
+END_TEST
+
 static void expect_no_encoding(const struct request *req, int code, const char *name)
 {
 	struct buf b = bytes_of("0102");
@@ -686,6 +735,12 @@ START_TEST(what_could_not_be_read_is_not_written)
 
 	req = with_payload("\xf6", 1);
 	req.run_limit_ns = -1;
+	expect_no_encoding(&req, -WQ_E_FORMAT, "bad-value");
+	req = with_payload("\xf6", 1);
+	req.start_within_ns = -1;
+	expect_no_encoding(&req, -WQ_E_FORMAT, "bad-value");
+	req = with_payload("\xf6", 1);
+	req.keep_for_ns = -1;
 	expect_no_encoding(&req, -WQ_E_FORMAT, "bad-value");
 
 	req = with_payload(NULL, 0);
@@ -720,6 +775,7 @@ int main(void)
 	TCase *tc = tcase_create("accept");
 	tcase_add_loop_test(tc, a_good_request_is_read_with_and_without_its_check_item, 0, N_GOOD);
 	tcase_add_test(tc, a_run_limit_is_read_from_the_smallest_to_the_largest);
+	tcase_add_test(tc, the_other_durations_are_read_as_the_run_limit_is);
 	tcase_add_test(tc, the_envelope_is_read_from_a_file_cut_anywhere_behind_it);
 	suite_add_tcase(s, tc);
 
@@ -745,6 +801,7 @@ int main(void)
 	tcase_add_test(tc, the_smallest_request_is_written_as_another_implementation_does);
 	tcase_add_test(tc, a_full_request_is_written_and_read_as_another_implementation_does);
 	tcase_add_test(tc, a_run_limit_is_written_and_read_as_another_implementation_does);
+	tcase_add_test(tc, all_durations_are_written_and_read_as_another_implementation_does);
 	tcase_add_test(tc, what_could_not_be_read_is_not_written);
 	tcase_add_test(tc, a_request_is_appended_and_its_checksum_is_its_own);
 	suite_add_tcase(s, tc);

@@ -55,6 +55,7 @@ static void assert_same(const struct result *a, const struct result *b)
 	ck_assert_int_eq(a->ended_us, b->ended_us);
 	ck_assert_int_eq(a->waiting_ns, b->waiting_ns);
 	ck_assert_int_eq(a->running_ns, b->running_ns);
+	ck_assert_int_eq(a->keep_for_ns, b->keep_for_ns);
 	ck_assert_uint_eq(a->uid, b->uid);
 	ck_assert_uint_eq(a->payload.len, b->payload.len);
 	if (a->payload.len)
@@ -106,6 +107,24 @@ START_TEST(a_full_result_is_written_and_read_as_another_implementation_does)
 }
 END_TEST
 
+START_TEST(an_expired_result_is_written_and_read_as_another_implementation_does)
+{
+	const struct result res = {
+		.id = "1790000000.000001-0123456789abc",
+		.status = RESULT_EXPIRED,
+		.task_manager = "lab",
+		.error = "start-within",
+		.text = "it was not started within 5s",
+		.accepted_us = 1790000000000001,
+		.ended_us = 1790000005000001,
+		.waiting_ns = 5000000000,
+		.keep_for_ns = 3600000000000,
+		.uid = 1000,
+	};
+	expect_bytes(&res, "result-expired.cbor");
+}
+END_TEST
+
 START_TEST(extreme_numbers_come_back)
 {
 	struct result res = { .id = "x", .code = INT32_MIN, .signal = INT32_MAX };
@@ -128,6 +147,7 @@ START_TEST(a_result_whose_texts_are_all_full_fits_the_envelope)
 {
 	struct result res = full, back;
 	struct buf b = { 0 };
+	res.keep_for_ns = INT64_MAX;
 	memset(res.id, 'i', sizeof res.id - 1);
 	memset(res.task_manager, 't', sizeof res.task_manager - 1);
 	memset(res.plugin, 'p', sizeof res.plugin - 1);
@@ -226,6 +246,7 @@ static const struct {
 	{ "bad-value", TAG "a5" VERSION ID STATUS UID " 64'code' 3a80000000" },
 	{ "bad-value", TAG "a5" VERSION ID STATUS UID " 68'ended-us' 1b8000000000000000" },
 	{ "bad-value", TAG "a5" VERSION ID STATUS UID " 64'text' 63'a'00'b'" },
+	{ "bad-value", TAG "a5" VERSION ID STATUS UID " 6b'keep-for-ns' 00" },
 	{ "bad-checksum", MINIMAL "f6 f6" },
 	{ "indefinite", MINIMAL "5fff" },
 	{ "bad-cbor", MINIMAL "1c" },
@@ -280,6 +301,31 @@ START_TEST(a_result_cut_anywhere_is_truncated)
 	struct buf b = bytes_golden(golden[_i]);
 	for (size_t n = 0; n < b.len; n++)
 		expect_bad(b.data, n, "truncated");
+	buf_fini(&b);
+}
+END_TEST
+
+START_TEST(the_envelope_is_read_from_a_file_cut_anywhere_behind_it)
+{
+	struct buf b = bytes_golden(golden[_i]);
+	struct result whole, res;
+	size_t envelope;
+	ck_assert_int_eq(result_decode(b.data, b.len, &whole, NULL), 0);
+	ck_assert_int_eq(wq_cbor_check(b.data, b.len, NULL, &envelope, NULL), 0);
+
+	for (size_t n = 0; n <= b.len; n++) {
+		struct wq_err err = { 0 };
+		int rc = result_decode_envelope(b.data, n, &res, &err);
+		if (n < envelope) {
+			ck_assert_int_eq(rc, -WQ_E_FORMAT);
+			ck_assert_str_eq(err.name, "truncated");
+			continue;
+		}
+		ck_assert_int_eq(rc, 0);
+		ck_assert_str_eq(res.id, whole.id);
+		ck_assert_uint_eq(res.attempt, whole.attempt);
+		ck_assert_uint_eq(res.payload.len, 0);
+	}
 	buf_fini(&b);
 }
 END_TEST
@@ -386,6 +432,7 @@ int main(void)
 	TCase *tc = tcase_create("encode");
 	tcase_add_test(tc, the_smallest_result_is_written_and_read_as_another_implementation_does);
 	tcase_add_test(tc, a_full_result_is_written_and_read_as_another_implementation_does);
+	tcase_add_test(tc, an_expired_result_is_written_and_read_as_another_implementation_does);
 	tcase_add_test(tc, extreme_numbers_come_back);
 	tcase_add_test(tc, a_result_whose_texts_are_all_full_fits_the_envelope);
 	tcase_add_test(tc, a_text_that_was_cut_inside_a_character_can_still_be_read);
@@ -398,6 +445,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_result_behind_its_request_is_found, 0, 4);
 	tcase_add_test(tc, a_payload_that_looks_like_a_result_is_a_payload);
 	tcase_add_loop_test(tc, a_result_cut_anywhere_is_truncated, 0, 2);
+	tcase_add_loop_test(tc, the_envelope_is_read_from_a_file_cut_anywhere_behind_it, 0, 2);
 	tcase_add_loop_test(tc, no_flipped_bit_goes_unseen, 0, 2);
 	suite_add_tcase(s, tc);
 

@@ -26,14 +26,30 @@ static const struct status_page refusing = {
 	.version = "0.1.0",
 };
 
+static const struct status_page full = {
+	.why = "queue-full",
+	.reason = "the queue is full: 1000000 of 1000000 requests wait",
+	.hwm_us = 1790000000000000,
+	.request_limit = 16777216,
+	.result_limit = 1048576,
+	.depth = 1000000,
+	.queue_limit = 1000000,
+	.durability = "none",
+	.version = "0.1.0",
+	.pid = 4711,
+	.started_us = 1790000000000000,
+};
+
 static void assert_same(const struct status_page *a, const struct status_page *b)
 {
 	ck_assert_int_eq(a->accepting, b->accepting);
+	ck_assert_str_eq(a->why, b->why);
 	ck_assert_str_eq(a->reason, b->reason);
 	ck_assert_uint_eq(a->hwm_us, b->hwm_us);
 	ck_assert_uint_eq(a->request_limit, b->request_limit);
 	ck_assert_uint_eq(a->result_limit, b->result_limit);
 	ck_assert_uint_eq(a->depth, b->depth);
+	ck_assert_uint_eq(a->queue_limit, b->queue_limit);
 	ck_assert_str_eq(a->durability, b->durability);
 	ck_assert_str_eq(a->version, b->version);
 	ck_assert_int_eq(a->pid, b->pid);
@@ -46,6 +62,7 @@ static const struct {
 } pages[] = {
 	{ "status-serving.cbor", &serving },
 	{ "status-refusing.cbor", &refusing },
+	{ "status-full.cbor", &full },
 };
 
 START_TEST(a_page_is_written_and_read_as_another_implementation_does)
@@ -164,7 +181,8 @@ int main(void)
 {
 	Suite *s = suite_create("codec/status");
 	TCase *tc = tcase_create("status");
-	tcase_add_loop_test(tc, a_page_is_written_and_read_as_another_implementation_does, 0, 2);
+	tcase_add_loop_test(tc, a_page_is_written_and_read_as_another_implementation_does, 0,
+		(int)(sizeof pages / sizeof *pages));
 	tcase_add_test(tc, zeros_may_follow_and_nothing_else);
 	tcase_add_test(tc, a_torn_page_is_seen);
 	tcase_add_test(tc, a_page_cut_anywhere_is_truncated);
