@@ -9,7 +9,8 @@
 
 /* After this many accepts in a row a start that is possible goes first. */
 enum {
-	ACCEPTS_IN_A_ROW = 256
+	ACCEPTS_IN_A_ROW = 256,
+	EXPIRE_AT_ONCE = 256 /* while there are more, each call brings as many again */
 };
 
 struct sched *sched_new(uint32_t n_tms, const struct sched_limits *limits, int64_t sample_ns,
@@ -20,11 +21,13 @@ struct sched *sched_new(uint32_t n_tms, const struct sched_limits *limits, int64
 		return NULL;
 	s->tms = calloc(n_tms, sizeof *s->tms);
 	if (!s->tms || !table_init(&s->table, hash_key) ||
-		!deadline_init(&s->run_limits, hash_key)) {
+		!deadline_init(&s->run_limits, hash_key) ||
+		!deadline_init(&s->start_by, hash_key)) {
 		sched_free(s);
 		return NULL;
 	}
 	s->n_tms = n_tms;
+	s->queue_limit = UINT32_MAX;
 	s->sample_ns = sample_ns;
 	for (uint32_t i = 0; i < n_tms; i++)
 		s->tms[i].limits = limits[i];
@@ -44,6 +47,7 @@ void sched_free(struct sched *s)
 	later_fini(&s->unmovable);
 	later_fini(&s->undone);
 	deadline_fini(&s->run_limits);
+	deadline_fini(&s->start_by);
 	table_fini(&s->table);
 	free(s);
 }
@@ -82,8 +86,16 @@ static void enter(struct sched *s, struct entry *e, enum entry_state state)
 	wq_check(fifo_push(fifo_of(s, e), &s->table, handle_of(s, e)));
 }
 
-/* An aborted one leaves its queue: the queue keeps the dead entry, a fresh one runs the errand. */
-static int remove_queued(struct sched *s, struct entry *e)
+/* It will not be started from where it waits. */
+static void forget_start_by(struct sched *s, struct reqid id)
+{
+	if (s->start_by.n > 0)
+		deadline_drop(&s->start_by, id);
+}
+
+/* One leaves its queue from wherever it is in it: the queue keeps the dead entry, a fresh one, which
+ * is answered, runs the errand.  NULL when memory is short. */
+static struct entry *take_out(struct sched *s, struct entry *e)
 {
 	struct entry old = *e;
 	uint32_t h = handle_of(s, e);
@@ -92,12 +104,21 @@ static int remove_queued(struct sched *s, struct entry *e)
 	uint32_t fresh = table_add(&s->table, old.id);
 	if (fresh == TABLE_NONE) {
 		table_relink(&s->table, h);
-		return -ENOMEM;
+		return NULL;
 	}
 	fifo_kill(queue, &s->table, h);
 	e = table_at(&s->table, fresh);
 	e->since_ns = old.since_ns;
 	e->tm = old.tm;
+	return e;
+}
+
+static int remove_queued(struct sched *s, struct entry *e)
+{
+	e = take_out(s, e);
+	if (!e)
+		return -ENOMEM;
+	forget_start_by(s, e->id);
 	e->flags = MARKED;
 	remove_from(s, e, SCHED_IN_PENDING);
 	return 0;
@@ -143,6 +164,8 @@ int sched_marked(struct sched *s, struct reqid id, int64_t now_ns)
 	e->flags |= MARKED;
 	if (e->state == RUNNING)
 		sched_tell_to_end(s, e);
+	else if (e->state == EXPIRING)
+		remove_from(s, e, SCHED_IN_PENDING);
 	else if (e->state == RETURNING || (e->state == ENDED && !(e->flags & PARKED)))
 		remove_from(s, e, SCHED_IN_RUNNING);
 	return 0; /* SEEN: once accepted; TERMINATING: once ended */
@@ -195,7 +218,16 @@ static struct entry *leave(struct sched *s, struct reqid id)
 	struct fifo *queue = fifo_of(s, e);
 	wq_check(queue);
 	wq_check(fifo_pop(queue, &s->table) == handle_of(s, e));
+	if (e->state == WAITING)
+		forget_start_by(s, id);
 	return e;
+}
+
+/* The same of one that may have left it already, to expire. */
+static struct entry *leave_or_expire(struct sched *s, struct reqid id)
+{
+	struct entry *e = find(s, id);
+	return e && e->state == EXPIRING ? e : leave(s, id);
 }
 
 void sched_accepted(struct sched *s, struct reqid id, int64_t now_ns)
@@ -212,7 +244,7 @@ void sched_accepted(struct sched *s, struct reqid id, int64_t now_ns)
 
 void sched_dropped(struct sched *s, struct reqid id)
 {
-	struct entry *e = leave(s, id);
+	struct entry *e = leave_or_expire(s, id);
 	/* The marker of one that vanished still has to go. */
 	if (e->flags & MARKED)
 		send_on_errand(s, e, UNMARKING);
@@ -355,8 +387,8 @@ void sched_busy(struct sched *s, struct reqid id, int64_t until_ns)
 
 void sched_reject(struct sched *s, struct reqid id, uint32_t ref, int64_t now_ns)
 {
-	struct entry *e = leave(s, id);
-	wq_check(e->state == UNSORTED || e->state == WAITING);
+	struct entry *e = leave_or_expire(s, id);
+	wq_check(!(e->flags & MARKED));
 	e->ref = ref;
 	e->since_ns = now_ns;
 	send_on_errand(s, e, ENDED);
@@ -372,6 +404,28 @@ void sched_put_back(struct sched *s, struct reqid id)
 void sched_completed(struct sched *s, struct reqid id)
 {
 	forget(s, expect(s, id, ENDED));
+}
+
+/* ---- limits -------------------------------------------------------------------------------------
+ */
+
+bool sched_start_by(struct sched *s, struct reqid id, int64_t at_ns)
+{
+	expect(s, id, WAITING);
+	if (at_ns != TIME_NEVER)
+		return deadline_set(&s->start_by, id, at_ns);
+	forget_start_by(s, id);
+	return true;
+}
+
+void sched_set_queue_limit(struct sched *s, uint32_t n)
+{
+	s->queue_limit = n;
+}
+
+void sched_set_no_space(struct sched *s, bool no_space)
+{
+	s->no_space = no_space;
 }
 
 /* ---- decisions ----------------------------------------------------------------------------------
@@ -398,6 +452,20 @@ static bool decide_tm(enum sched_kind kind, uint32_t tm, struct sched_decision *
 {
 	*ret = (struct sched_decision){ .kind = kind, .tm = tm };
 	return true;
+}
+
+/* Send those on the errand to expire whose time has passed.  Nothing starts before all of them are
+ * on it: errands come first. */
+static void expire(struct sched *s, int64_t now_ns)
+{
+	struct reqid id;
+	for (int n = 0; n < EXPIRE_AT_ONCE && may_write(s); n++) {
+		if (!deadline_take(&s->start_by, now_ns, &id))
+			break;
+		struct entry *e = take_out(s, expect(s, id, WAITING));
+		wq_check(e);
+		send_on_errand(s, e, EXPIRING);
+	}
 }
 
 static void resume_deferred(struct sched *s, int64_t now_ns)
@@ -433,6 +501,7 @@ static bool next_errand(struct sched *s, struct sched_decision *ret)
 		[REMOVING] = SCHED_REMOVE,
 		[TERMINATING] = SCHED_TERMINATE,
 		[RETURNING] = SCHED_PUT_BACK,
+		[EXPIRING] = SCHED_EXPIRE,
 		[ENDED] = SCHED_COMPLETE,
 	};
 	struct entry *e = take_errand(s);
@@ -465,13 +534,25 @@ static int64_t movable_at(const struct sched *s, uint32_t handle)
 	return e->ref > 0 ? later_until(&s->unmovable, e->id) : 0;
 }
 
+static uint32_t count_pending(const struct sched *s)
+{
+	uint32_t n = fifo_count(&s->unsorted);
+	for (uint32_t i = 0; i < s->n_tms; i++)
+		n += fifo_count(&s->tms[i].queue);
+	return n;
+}
+
 static bool next_accept(struct sched *s, int64_t now_ns, struct sched_decision *ret)
 {
 	uint32_t h = fifo_peek(&s->seen, &s->table);
 	if (h == TABLE_NONE || now_ns < movable_at(s, h))
 		return false;
 	s->accepts++;
-	return decide(SCHED_ACCEPT, table_at(&s->table, h), ret);
+	const struct entry *e = table_at(&s->table, h);
+	decide(SCHED_ACCEPT, e, ret);
+	/* One with a marker is on its way out. */
+	ret->too_many = !(e->flags & MARKED) && count_pending(s) >= s->queue_limit;
+	return true;
 }
 
 /* May it start something at all, leaving aside whether anything waits? */
@@ -481,6 +562,8 @@ static enum sched_why why(const struct sched *s, const struct tm_queue *t, int64
 		return SCHED_WHY_STOPPING;
 	if (s->suspended)
 		return SCHED_WHY_SUSPENDED;
+	if (s->no_space)
+		return SCHED_WHY_NO_SPACE;
 	if (t->recovering)
 		return SCHED_WHY_RECOVERING;
 	if (t->running >= t->limits.max_running)
@@ -559,6 +642,7 @@ bool sched_next(struct sched *s, int64_t now_ns, struct sched_decision *ret)
 {
 	resume_deferred(s, now_ns);
 	sched_end_overdue(s, now_ns);
+	expire(s, now_ns);
 	do {
 		if (next_errand(s, ret) || next_reap(s, now_ns, ret))
 			return true;
@@ -577,13 +661,26 @@ bool sched_next(struct sched *s, int64_t now_ns, struct sched_decision *ret)
 	return false;
 }
 
+/* The next to read ahead of all need, or TABLE_NONE. */
+static uint32_t next_ahead(struct sched *s)
+{
+	return s->stopping || !may_write(s) ? TABLE_NONE : fifo_peek(&s->unsorted, &s->table);
+}
+
+bool sched_look_ahead(struct sched *s, int64_t now_ns, struct sched_decision *ret)
+{
+	uint32_t h = next_ahead(s);
+	return h != TABLE_NONE && now_ns >= movable_at(s, h) &&
+	       decide(SCHED_SORT, table_at(&s->table, h), ret);
+}
+
 /* When one task manager can go on though no event comes. */
 static int64_t due_for(struct sched *s, struct tm_queue *t)
 {
 	uint32_t first = fifo_peek(&t->queue, &s->table);
 	uint32_t unsorted = fifo_peek(&s->unsorted, &s->table);
 	uint32_t seen = fifo_peek(&s->seen, &s->table);
-	if (s->stopping || s->suspended || t->recovering || t->running >= t->limits.max_running)
+	if (s->stopping || !may_write(s) || t->recovering || t->running >= t->limits.max_running)
 		return TIME_NEVER;
 	if (first == TABLE_NONE && unsorted == TABLE_NONE)
 		return TIME_NEVER;
@@ -599,9 +696,12 @@ static int64_t due_for(struct sched *s, struct tm_queue *t)
 
 int64_t sched_due(struct sched *s)
 {
-	int64_t due = later_first(&s->undone), limit = deadline_first(&s->run_limits);
-	if (limit < due)
-		due = limit;
+	int64_t due = min_ns(later_first(&s->undone), deadline_first(&s->run_limits));
+	if (may_write(s))
+		due = min_ns(due, deadline_first(&s->start_by));
+	uint32_t ahead = next_ahead(s);
+	if (ahead != TABLE_NONE && movable_at(s, ahead) > 0)
+		due = min_ns(due, movable_at(s, ahead));
 	uint32_t seen = fifo_peek(&s->seen, &s->table);
 	if (seen != TABLE_NONE && movable_at(s, seen) < due)
 		due = movable_at(s, seen);

@@ -14,6 +14,8 @@
  *	                                       +----PUT_BACK------+
  *
  * An abort marker takes it out of any of these: REMOVE at once, or TERMINATE first when it runs.
+ * One that waits and was not started in time goes by EXPIRE to COMPLETE, and one that is too many
+ * by ACCEPT.
  *
  * The promises, each held by tests/unit/sched:
  *   - First in, first out in each task manager: START(x) comes only when no smaller id of that
@@ -25,6 +27,8 @@
  *     has_capacity answered, until it is asked again.
  *   - A slot is free only when the end of its task was reported.
  *   - The marker goes after its subject; a request with a marker is not started and not completed.
+ *   - What has to be started by a time is not started after it, and does not wait any longer
+ *     either, whatever waits before it.
  *   - Each decision is given once, and the cost of one does not depend on how many wait.
  */
 #pragma once
@@ -39,7 +43,8 @@ struct sched;
 enum sched_kind {
 	SCHED_LOOK,   /* read all that is visible in 1 and 5 now; answer: sched_looked */
 	SCHED_ACCEPT, /* 1 -> 2; answer: sched_accepted, sched_dropped when it is not there or was
-		       * set aside, or sched_defer */
+		       * set aside, or sched_defer; where it is `too_many` also 2 -> 3 and
+		       * sched_reject */
 	SCHED_PROBE,  /* find an unknown id that has a marker; answer: sched_probed
 		       * or sched_defer */
 	SCHED_REMOVE, /* an abort: unlink it in `place`, then the marker; answer: sched_removed,
@@ -51,6 +56,8 @@ enum sched_kind {
 	SCHED_ASK,    /* call has_capacity; answer: sched_room */
 	SCHED_START,    /* 2 -> 3, then start_task; answer: sched_started, sched_busy, sched_reject
 		       * or sched_dropped */
+	SCHED_EXPIRE,   /* it waits and has not been started in time: 2 -> 3; answer: sched_reject,
+		       * sched_dropped or sched_defer */
 	SCHED_PUT_BACK, /* 3 -> 2; answer: sched_put_back, or sched_defer: then its task manager is
 			 * held as long, for it is first */
 	SCHED_TERMINATE, /* call terminate; no answer, its end comes by sched_ended; or sched_defer.  Not
@@ -84,6 +91,7 @@ struct sched_decision {
 	uint32_t ref;    /* what the server gave with sched_started or sched_reject, else 0 */
 	uint32_t tries;  /* SORT: how often it was deferred */
 	bool resumed;    /* REMOVE, UNMARK, COMPLETE: what it was parked for has come about */
+	bool too_many;   /* ACCEPT: the queue is full */
 	enum sched_place place; /* REMOVE */
 	enum sched_end end;     /* TERMINATE: why */
 	int64_t since_ns;       /* when it entered the state that it is in now */
@@ -102,6 +110,7 @@ enum sched_why {
 	SCHED_WHY_NO_CAPACITY, /* has_capacity answered 0 */
 	SCHED_WHY_HELD,        /* until held_until_ns, after BUSY or RETRY or a fault */
 	SCHED_WHY_STOPPING,
+	SCHED_WHY_NO_SPACE,   /* sched_set_no_space */
 	SCHED_WHY_RECOVERING, /* sched_hold */
 	SCHED_WHY_SUSPENDED,  /* sched_suspend */
 };
@@ -136,6 +145,13 @@ void sched_free(struct sched *s);
  */
 bool sched_next(struct sched *s, int64_t now_ns, struct sched_decision *ret);
 
+/*
+ * When there is no next thing: the next envelope to read though nobody needs it yet, a SORT, because
+ * only the envelope says by when it has to be started.  False when there is none, or not now.  To be
+ * called a bounded number of times, and then sched_next again.
+ */
+bool sched_look_ahead(struct sched *s, int64_t now_ns, struct sched_decision *ret);
+
 /* When to call sched_next again though no event came; TIME_NEVER for not at all. */
 int64_t sched_due(struct sched *s);
 
@@ -167,12 +183,21 @@ int sched_found_running(
 /* While it is held a task manager is not asked and starts nothing; reaps and aborts go on. */
 void sched_hold(struct sched *s, uint32_t tm, bool held);
 
-/* Nothing is started, in no task manager, until it is over: the storage fails. */
+/* Nothing is started, in no task manager, nor sorted, nor does anything expire, as that writes results,
+ * until it is over: the storage fails, or there is no space on it. */
 void sched_suspend(struct sched *s, bool suspended);
+void sched_set_no_space(struct sched *s, bool no_space);
 
 /* When a running task is to be ended, TIME_NEVER for never: TERMINATE with SCHED_END_LIMIT comes
  * once.  False when memory is short. */
 bool sched_limit(struct sched *s, struct reqid id, int64_t at_ns);
+
+/* By when one that waits has to be started, else EXPIRE.  To be told after sched_sorted and, again,
+ * after sched_put_back.  False when memory is short. */
+bool sched_start_by(struct sched *s, struct reqid id, int64_t at_ns);
+
+/* With so many pending the next one that is accepted is too many.  UINT32_MAX at first. */
+void sched_set_queue_limit(struct sched *s, uint32_t n);
 
 /* The operator has changed it.  With fewer than run nothing is ended, and nothing started. */
 void sched_set_max_running(struct sched *s, uint32_t tm, uint32_t max_running);

@@ -23,6 +23,7 @@ enum entry_state {
 	REMOVING,    /* aborted; its file is in the place that flags say */
 	TERMINATING, /* runs, and was told to end */
 	RETURNING,   /* never began: back to pending */
+	EXPIRING,    /* was not started in time */
 	ENDED        /* its result waits to be published */
 };
 
@@ -67,12 +68,21 @@ struct sched {
 	bool stopping;
 	bool suspended;
 	uint32_t n_parked;
+	bool no_space;
 	bool terminate_now;
+	uint32_t queue_limit;
 	int64_t sample_ns;
 	struct later unmovable;      /* seen and unsorted ones that cannot be moved or read now */
 	struct later undone;         /* errands that could not be done */
 	struct deadlines run_limits; /* of those RUNNING that have one */
+	struct deadlines start_by;   /* of those WAITING that have one */
 };
+
+/* What writes results, or leads to it, waits until this is true. */
+static inline bool may_write(const struct sched *s)
+{
+	return !s->suspended && !s->no_space;
+}
 
 static inline struct entry *find(const struct sched *s, struct reqid id)
 {
@@ -123,6 +133,11 @@ static inline struct entry *add(struct sched *s, struct reqid id, int64_t now_ns
 static inline int64_t max_ns(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
+}
+
+static inline int64_t min_ns(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
 }
 
 /* A shorter hold does not end a longer one. */

@@ -29,10 +29,16 @@ static enum sched_place believed_place(const struct rig_request *q)
 	return q->probed;
 }
 
-/* May the bigger id `n` of the task manager start, as far as this smaller one is concerned? */
-static bool lets_pass(const struct rig_request *q, uint32_t tm)
+/* Has it waited too long? */
+static bool is_overdue(const struct rig *r, const struct rig_request *q)
 {
-	if (q->told_marker)
+	return q->state == RIG_WAITING && q->start_by_ns <= r->now_ns;
+}
+
+/* May the bigger id `n` of the task manager start, as far as this smaller one is concerned? */
+static bool lets_pass(const struct rig *r, const struct rig_request *q, uint32_t tm)
+{
+	if (q->told_marker || is_overdue(r, q))
 		return true;
 	if (q->state == RIG_SEEN || q->state == RIG_UNSORTED)
 		return false;
@@ -47,6 +53,9 @@ static void judge_start(struct rig *r, uint32_t n)
 	MUST(q->state == RIG_WAITING, "start of %u, which does not wait", n);
 	MUST(!q->told_marker, "start of %u, which has a marker", n);
 	MUST(!r->stopped, "start of %u after the stop", n);
+	MUST(!r->no_space, "start of %u while there is no space", n);
+	MUST(!is_overdue(r, q), "start of %u, which had to start by %lld", n,
+		(long long)q->start_by_ns);
 	MUST(!tm->recovering, "start of %u while its task manager recovers", n);
 	MUST(tm->running < tm->limits.max_running, "start of %u above max-running", n);
 	MUST(tm->room > 0 && !tm->dry, "start of %u without room", n);
@@ -55,7 +64,7 @@ static void judge_start(struct rig *r, uint32_t n)
 	if (r->light)
 		return;
 	for (uint32_t i = 0; i < n; i++)
-		MUST(lets_pass(&r->request[i], q->tm), "start of %u overtakes %u", n, i);
+		MUST(lets_pass(r, &r->request[i], q->tm), "start of %u overtakes %u", n, i);
 }
 
 static void judge_remove(struct rig *r, const struct sched_decision *d, uint32_t n)
@@ -78,6 +87,40 @@ static void judge_ask(struct rig *r, uint32_t n)
 	MUST(!tm->woken, "ask %u before it was reaped, though it was woken", n);
 	MUST(tm->waiting > 0, "ask %u though nothing waits for it", n);
 	MUST(!tm->recovering, "ask %u while it recovers", n);
+	MUST(!r->no_space, "ask %u while there is no space", n);
+}
+
+static void judge_expire(struct rig *r, uint32_t n)
+{
+	const struct rig_request *q = &r->request[n];
+
+	MUST(q->state == RIG_WAITING, "expire of %u, which does not wait", n);
+	MUST(!q->told_marker, "expire of %u, which has a marker", n);
+	MUST(is_overdue(r, q), "expire of %u before its time", n);
+	MUST(r->now_ns >= q->defer_until_ns, "expire of %u, which was put off", n);
+}
+
+/* Those with a marker are on their way out and may count or not; so do those that have waited too
+ * long. */
+static void judge_too_many(struct rig *r, const struct sched_decision *d, uint32_t n)
+{
+	uint32_t sure = 0, perhaps = 0;
+
+	if (r->light)
+		return;
+	for (uint32_t i = 0; i < r->n_requests; i++) {
+		const struct rig_request *q = &r->request[i];
+		if (q->state != RIG_UNSORTED && q->state != RIG_WAITING)
+			continue;
+		if (q->told_marker || is_overdue(r, q))
+			perhaps++;
+		else
+			sure++;
+	}
+	if (r->request[n].told_marker || sure + perhaps < r->queue_limit)
+		MUST(!d->too_many, "accept of %u: too many with %u pending", n, sure + perhaps);
+	else if (sure >= r->queue_limit)
+		MUST(d->too_many, "accept of %u: not too many with %u pending", n, sure);
 }
 
 /* Has it to be told that it has to end, by now? */
@@ -125,6 +168,9 @@ static void judge_new(struct rig *r, const struct sched_decision *d, uint32_t n)
 	MUST(d->since_ns == q->since_ns, "%u: wrong time of its state", n);
 	MUST(r->now_ns >= q->defer_until_ns, "sort of %u before its time", n);
 	MUST(!sort || d->tries == q->tries, "sort of %u: %u tries", n, d->tries);
+	MUST(!sort || !r->no_space, "sort of %u while there is no space", n);
+	if (!sort)
+		judge_too_many(r, d, n);
 }
 
 /* What stands in each decision, whatever its kind. */
@@ -165,6 +211,9 @@ void oracle_judge(struct rig *r, const struct sched_decision *d, uint32_t n)
 		MUST(q->state == RIG_UNKNOWN && q->probed == SCHED_NOWHERE && !q->probing,
 			"unmark of %u, which may be somewhere", n);
 		break;
+	case SCHED_EXPIRE:
+		judge_expire(r, n);
+		break;
 	case SCHED_PUT_BACK:
 		MUST(q->state == RIG_RETURNING, "put back of %u, which has begun", n);
 		break;
@@ -190,9 +239,19 @@ void oracle_judge(struct rig *r, const struct sched_decision *d, uint32_t n)
 	}
 }
 
+/* In order too, and only while something may be written. */
+void oracle_judge_ahead(struct rig *r, const struct sched_decision *d, uint32_t n)
+{
+	(void)d;
+	MUST(!r->stopped, "sort of %u ahead, after the stop", n);
+	for (uint32_t i = 0; i < n && !r->light; i++)
+		MUST(r->request[i].state != RIG_UNSORTED || r->request[i].told_marker,
+			"sort of %u ahead, before that of %u", n, i);
+}
+
 /* ---- counts ---- */
 
-/* One with a marker may count or not: it is on its way out. */
+/* One with a marker, or that has waited too long, may count or not: it is on its way out. */
 struct range {
 	uint32_t sure, perhaps;
 };
@@ -220,11 +279,12 @@ void oracle_judge_counts(struct rig *r)
 
 	for (uint32_t i = 0; i < r->n_requests; i++) {
 		const struct rig_request *q = &r->request[i];
-		of[q->state].sure += !q->told_marker;
-		of[q->state].perhaps += q->told_marker;
+		bool leaves = q->told_marker || is_overdue(r, q);
+		of[q->state].sure += !leaves;
+		of[q->state].perhaps += leaves;
 		if (q->state == RIG_WAITING) {
-			waiting[q->tm].sure += !q->told_marker;
-			waiting[q->tm].perhaps += q->told_marker;
+			waiting[q->tm].sure += !leaves;
+			waiting[q->tm].perhaps += leaves;
 		}
 		/* Of one that has only a marker nothing is said. */
 		MUST(sched_is_known(r->s, rig_id(i)) == (q->state != RIG_UNKNOWN) ||
@@ -282,7 +342,15 @@ static uint32_t judge_silent_requests(struct rig *r, struct due *due)
 			q->limit_ns != TIME_NEVER && !q->told_marker && !q->ending &&
 			!q->terminated)
 			due_at(due, q->limit_ns);
+		if (q->state == RIG_WAITING && !q->told_marker && !r->no_space) {
+			MUST(!is_overdue(r, q) || later, "%u did not expire", i);
+			if (q->start_by_ns != TIME_NEVER && q->start_by_ns > r->now_ns)
+				due_at(due, q->start_by_ns);
+		}
 		if (q->state == RIG_UNSORTED && !q->told_marker) {
+			/* The first is read ahead when it can be. */
+			if (unsorted == UINT32_MAX && later && !r->stopped && !r->no_space)
+				due_at(due, q->defer_until_ns);
 			if (unsorted == UINT32_MAX)
 				unsorted = i;
 		} else if (later) {
@@ -296,7 +364,8 @@ static uint32_t head_of(const struct rig *r, uint32_t tm)
 {
 	for (uint32_t i = 0; i < r->n_requests; i++) {
 		const struct rig_request *q = &r->request[i];
-		if (q->state == RIG_WAITING && q->told_tm == tm && !q->told_marker)
+		if (q->state == RIG_WAITING && q->told_tm == tm && !q->told_marker &&
+			!is_overdue(r, q))
 			return i;
 	}
 	return UINT32_MAX;
@@ -308,7 +377,7 @@ static void judge_silent_tm(struct rig *r, uint32_t i, uint32_t unsorted, struct
 	const struct rig_tm *tm = &r->tm[i];
 	bool full = tm->running >= tm->limits.max_running, held = r->now_ns < tm->held_until_ns;
 	uint32_t head = head_of(r, i), first = head < unsorted ? head : unsorted;
-	bool may = first != UINT32_MAX && !full && !r->stopped && !tm->recovering;
+	bool may = first != UINT32_MAX && !full && !r->stopped && !r->no_space && !tm->recovering;
 	struct sched_tm_state st;
 
 	MUST(!tm->woken && !tm->more, "%u was not reaped", i);
@@ -334,8 +403,10 @@ static void judge_silent_tm(struct rig *r, uint32_t i, uint32_t unsorted, struct
 
 	sched_tm_state(r->s, i, r->now_ns, &st);
 	MUST((st.why == SCHED_WHY_STOPPING) == r->stopped, "%u: why is %d", i, (int)st.why);
-	MUST((st.why == SCHED_WHY_RECOVERING) == (tm->recovering && !r->stopped), "%u: why is %d",
-		i, (int)st.why);
+	MUST((st.why == SCHED_WHY_NO_SPACE) == (r->no_space && !r->stopped), "%u: why is %d", i,
+		(int)st.why);
+	MUST((st.why == SCHED_WHY_RECOVERING) == (tm->recovering && !r->stopped && !r->no_space),
+		"%u: why is %d", i, (int)st.why);
 	MUST(sched_max_running(r->s, i) == tm->limits.max_running, "%u: max-running is %u", i,
 		sched_max_running(r->s, i));
 	MUST(st.why != SCHED_WHY_MAX_RUNNING || full, "%u has not max-running running", i);

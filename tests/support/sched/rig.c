@@ -22,6 +22,7 @@ static const char *const kind_word[SCHED_KIND_MAX] = {
 	[SCHED_SORT] = "sort",
 	[SCHED_ASK] = "ask",
 	[SCHED_START] = "start",
+	[SCHED_EXPIRE] = "expire",
 	[SCHED_PUT_BACK] = "put-back",
 	[SCHED_TERMINATE] = "terminate",
 	[SCHED_REAP] = "reap",
@@ -79,7 +80,9 @@ struct rig *rig_new(uint32_t n_requests, uint32_t n_tms, const struct sched_limi
 	for (uint32_t i = 0; i < n_requests; i++) {
 		r->request[i].told_tm = SCHED_NO_TM;
 		r->request[i].limit_ns = TIME_NEVER;
+		r->request[i].start_by_ns = TIME_NEVER;
 	}
+	r->queue_limit = UINT32_MAX;
 	for (uint32_t i = 0; i < n_tms; i++)
 		r->tm[i] = (struct rig_tm){
 			.limits = limits[i],
@@ -370,6 +373,20 @@ void rig_detach(struct rig *r, uint32_t tm)
 	r->tm[tm].detached = true;
 }
 
+void rig_set_no_space(struct rig *r, bool no_space)
+{
+	rig_log(r, no_space ? "no-space" : "space", -1, -1);
+	sched_set_no_space(r->s, no_space);
+	r->no_space = no_space;
+}
+
+void rig_set_queue_limit(struct rig *r, uint32_t n)
+{
+	rig_log(r, "queue-limit", -1, n);
+	sched_set_queue_limit(r->s, n);
+	r->queue_limit = n;
+}
+
 void rig_stop(struct rig *r)
 {
 	rig_log(r, "stop", -1, -1);
@@ -488,6 +505,10 @@ static void carry_accept(struct rig *r, uint32_t n, struct rig_answer a)
 		drop(r, n);
 		return;
 	}
+	if (r->too_many) {
+		reject(r, n);
+		return;
+	}
 	q->place = SCHED_IN_PENDING;
 	q->state = RIG_UNSORTED;
 	q->since_ns = r->now_ns;
@@ -537,6 +558,16 @@ static void carry_unmark(struct rig *r, uint32_t n, struct rig_answer a)
 	sched_unmarked(r->s, rig_id(n));
 }
 
+static void tell_start_by(struct rig *r, uint32_t n)
+{
+	int64_t at_ns = r->request[n].start_by_ns;
+
+	if (at_ns == TIME_NEVER)
+		return;
+	rig_log(r, "start-by", -1, at_ns);
+	quick_assert(sched_start_by(r->s, rig_id(n), at_ns));
+}
+
 static void carry_sort(struct rig *r, uint32_t n, struct rig_answer a)
 {
 	struct rig_request *q = &r->request[n];
@@ -548,13 +579,34 @@ static void carry_sort(struct rig *r, uint32_t n, struct rig_answer a)
 		defer(r, n, a.until_ns);
 	} else if (a.how == RIG_REJECT) {
 		reject(r, n);
+	} else if (q->start_by_ns <= r->now_ns) {
+		q->n_expired++;
+		reject(r, n);
 	} else {
 		q->state = RIG_WAITING;
 		q->told_tm = q->tm;
 		q->defer_until_ns = 0;
 		r->tm[q->tm].waiting++;
 		sched_sorted(r->s, rig_id(n), q->tm);
+		tell_start_by(r, n);
 	}
+}
+
+static void carry_expire(struct rig *r, uint32_t n, struct rig_answer a)
+{
+	struct rig_request *q = &r->request[n];
+
+	if (a.how == RIG_DEFER) {
+		defer(r, n, a.until_ns);
+		return;
+	}
+	r->tm[q->tm].waiting--;
+	if (a.how == RIG_DROP || q->place != SCHED_IN_PENDING) {
+		drop(r, n);
+		return;
+	}
+	q->n_expired++;
+	reject(r, n);
 }
 
 static void carry_ask(struct rig *r, uint32_t n, struct rig_answer a)
@@ -627,6 +679,7 @@ static void carry_put_back(struct rig *r, uint32_t n, struct rig_answer a)
 	q->n_started--;
 	r->tm[q->tm].waiting++;
 	sched_put_back(r->s, rig_id(n));
+	tell_start_by(r, n);
 }
 
 static void carry_terminate(struct rig *r, uint32_t n, struct rig_answer a)
@@ -683,6 +736,7 @@ static void (*const carry_out[SCHED_KIND_MAX])(struct rig *, uint32_t, struct ri
 	[SCHED_SORT] = carry_sort,
 	[SCHED_ASK] = carry_ask,
 	[SCHED_START] = carry_start,
+	[SCHED_EXPIRE] = carry_expire,
 	[SCHED_PUT_BACK] = carry_put_back,
 	[SCHED_TERMINATE] = carry_terminate,
 	[SCHED_REAP] = carry_reap,
@@ -710,7 +764,29 @@ bool rig_step(struct rig *r)
 	rig_log(r, kind_word[d.kind], (int)d.kind, d.kind == SCHED_LOOK ? -1 : (int64_t)n);
 
 	oracle_judge(r, &d, n);
+	r->too_many = d.too_many;
 	carry_out[d.kind](r, n, answer_to(r, d.kind, n));
+	if (!r->light)
+		oracle_judge_counts(r);
+	return true;
+}
+
+bool rig_look_ahead(struct rig *r)
+{
+	struct sched_decision d;
+
+	memset(&d, 0xa5, sizeof d);
+	if (!sched_look_ahead(r->s, r->now_ns, &d))
+		return false;
+	if (d.kind != SCHED_SORT)
+		rig_fail(r, "ahead a decision of kind %d", (int)d.kind);
+	uint32_t n = number_of(r, d.id);
+	r->n_decided[d.kind]++;
+	rig_log(r, "sort", SCHED_SORT, n);
+
+	oracle_judge(r, &d, n);
+	oracle_judge_ahead(r, &d, n);
+	carry_sort(r, n, answer_to(r, d.kind, n));
 	if (!r->light)
 		oracle_judge_counts(r);
 	return true;
@@ -722,7 +798,7 @@ void rig_run(struct rig *r)
 
 	r->run_from = r->n_lines;
 	memset(r->n_decided, 0, sizeof r->n_decided);
-	while (rig_step(r)) {
+	while (rig_step(r) || (r->ahead && rig_look_ahead(r))) {
 		if (++n > bound)
 			rig_fail(r, "it does not come to rest");
 	}

@@ -43,13 +43,14 @@ struct rig_request {
 	uint32_t told_tm;        /* SCHED_NO_TM before the scheduler was told */
 	uint32_t ref, tries;
 	int64_t since_ns, defer_until_ns, not_begun_until_ns;
-	int64_t limit_ns; /* RIG_RUNNING: its run limit */
-	bool marker;      /* stands in 5 */
-	bool told_marker; /* and the scheduler knows */
-	bool probing;     /* a PROBE has to come */
-	bool ending;      /* it ran when all were to be terminated */
+	int64_t limit_ns;    /* RIG_RUNNING: its run limit */
+	int64_t start_by_ns; /* what its envelope says, TIME_NEVER where it says nothing */
+	bool marker;         /* stands in 5 */
+	bool told_marker;    /* and the scheduler knows */
+	bool probing;        /* a PROBE has to come */
+	bool ending;         /* it ran when all were to be terminated */
 	bool terminated, terminated_now, returned, remove_deferred;
-	uint8_t n_started, n_completed, n_removed, n_dropped, n_unmarked;
+	uint8_t n_started, n_completed, n_removed, n_dropped, n_unmarked, n_expired;
 };
 
 struct rig_list {
@@ -107,7 +108,10 @@ struct rig {
 	struct rig_tm tm[RIG_TMS];
 	struct rig_request *request;
 	struct rig_list untold; /* 2n: the file of n in 1; 2n + 1: its marker */
-	bool stopped, ending;
+	bool stopped, ending, no_space;
+	bool too_many; /* what the decision to accept says that is being carried out */
+	uint32_t queue_limit;
+	bool ahead; /* rig_run looks ahead when there is nothing else to do */
 	bool light; /* leave out the checks that look at every request */
 
 	struct rig_script script[16];
@@ -159,6 +163,8 @@ void rig_limit(struct rig *r, uint32_t n, int64_t at_ns);
 void rig_hold(struct rig *r, uint32_t tm, bool held);
 void rig_set_max_running(struct rig *r, uint32_t tm, uint32_t max_running);
 void rig_detach(struct rig *r, uint32_t tm);
+void rig_set_no_space(struct rig *r, bool no_space);
+void rig_set_queue_limit(struct rig *r, uint32_t n);
 void rig_stop(struct rig *r);
 void rig_terminate_all(struct rig *r);
 
@@ -168,6 +174,8 @@ void rig_answer_next(
 
 /* Take one decision, judge it, carry it out and answer.  False when there was none. */
 bool rig_step(struct rig *r);
+/* The same of what is read ahead. */
+bool rig_look_ahead(struct rig *r);
 /* All of them, and judge the silence. */
 void rig_run(struct rig *r);
 void rig_run_at(struct rig *r, int64_t now_ns);
@@ -182,5 +190,6 @@ __attribute__((format(printf, 2, 3), noreturn)) void rig_fail(struct rig *r, con
 
 /* oracle.c: hold a decision, or the silence after the last, against the promises. */
 void oracle_judge(struct rig *r, const struct sched_decision *d, uint32_t n);
+void oracle_judge_ahead(struct rig *r, const struct sched_decision *d, uint32_t n);
 void oracle_judge_silence(struct rig *r);
 void oracle_judge_counts(struct rig *r);

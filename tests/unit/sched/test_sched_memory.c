@@ -119,6 +119,20 @@ static int limited(struct sched *s, uint32_t n)
 	return sched_limit(s, id_of(n), 0) ? 0 : -ENOMEM;
 }
 
+/* Of one that was found pending and sorted. */
+static int start_by(struct sched *s, uint32_t n)
+{
+	return sched_start_by(s, id_of(n), 0) ? 0 : -ENOMEM;
+}
+
+static void sort_all(struct sched *s)
+{
+	struct sched_decision d;
+
+	while (sched_look_ahead(s, 0, &d))
+		sched_sorted(s, d.id, d.id.suffix % 2);
+}
+
 /* Every other id falls, so that it is late. */
 enum {
 	MANY = 3000
@@ -161,6 +175,8 @@ static uint32_t count_of(struct sched *s, enum sched_kind kind)
 			sched_ended(s, d.id, 0);
 		else if (d.kind == SCHED_REAP)
 			sched_reaped(s, d.tm, false, 0);
+		else if (d.kind == SCHED_EXPIRE)
+			sched_dropped(s, d.id);
 		else if (d.kind == SCHED_REMOVE)
 			sched_removed(s, d.id);
 		else if (d.kind == SCHED_COMPLETE)
@@ -184,6 +200,7 @@ static const struct {
 	{ found_lost, marked, SCHED_REMOVE },
 	{ found_running, marked, SCHED_REMOVE },
 	{ found_running, limited, SCHED_COMPLETE },
+	{ found_pending, start_by, SCHED_EXPIRE },
 };
 
 START_TEST(an_event_that_was_not_taken_can_be_told_again)
@@ -195,6 +212,8 @@ START_TEST(an_event_that_was_not_taken_can_be_told_again)
 		ck_assert_ptr_nonnull(s);
 		if (told[_i].first)
 			tell_many(s, told[_i].first);
+		if (told[_i].second == start_by)
+			sort_all(s);
 
 		fail_allocation(n);
 		tell_many(s, told[_i].second);

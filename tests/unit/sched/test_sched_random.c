@@ -23,7 +23,8 @@ static struct rig *r;
 static bool quiet_down; /* no more trouble: all that is left comes to its end */
 static uint32_t next_id, n_used;
 static bool used[REQUESTS];
-static uint32_t trouble; /* percent of the answers that are not a plain yes */
+static uint32_t n_expired; /* over all runs of a test: it must not be none */
+static uint32_t trouble;   /* percent of the answers that are not a plain yes */
 
 static uint32_t below(uint32_t n)
 {
@@ -54,6 +55,7 @@ static struct rig_answer answer(struct rig *rig, enum sched_kind kind, uint32_t 
 		[SCHED_START] = { { RIG_BUSY, RIG_BUSY, RIG_REJECT, RIG_DROP }, 4 },
 		[SCHED_TERMINATE] = { { RIG_DEFER }, 1 },
 		[SCHED_COMPLETE] = { { RIG_DEFER }, 1 },
+		[SCHED_EXPIRE] = { { RIG_DEFER, RIG_DROP }, 2 },
 	};
 	struct rig_answer a = { RIG_YES, 0 };
 
@@ -113,6 +115,8 @@ static void publish(void)
 	if (!pick_new(&n))
 		return;
 	bool marked_first = percent(5), told = percent(60);
+	if (percent(20))
+		r->request[n].start_by_ns = soon() + below(percent(50) ? 10 : RIG_SAMPLE_NS);
 	if (marked_first)
 		rig_mark(r, n);
 	if (told)
@@ -247,6 +251,10 @@ static void step(void)
 		hold_or_release();
 	else if (op < 885)
 		rig_set_max_running(r, pick_tm(), 1 + below(5));
+	else if (op < 895)
+		rig_set_no_space(r, !r->no_space && percent(70));
+	else if (op < 900 && r->queue_limit != UINT32_MAX)
+		rig_set_queue_limit(r, 1 + below(10));
 	else if (op < 990)
 		r->now_ns += 1 + below(percent(20) ? 2 * RIG_SAMPLE_NS : 10);
 	else if (op < 993 && n_used > REQUESTS / 2)
@@ -278,6 +286,7 @@ static void run_down(void)
 	quiet_down = true;
 	for (uint32_t t = 0; t < r->n_tms; t++)
 		rig_hold(r, t, false);
+	rig_set_no_space(r, false);
 	rig_run(r);
 	for (int i = 0; i < (r->stopped ? 40 : 20 * REQUESTS) && !all_gone(); i++) {
 		if (r->untold.n > 0)
@@ -306,6 +315,10 @@ static void judge_fates(void)
 		if (q->n_completed > 1 || q->n_started > 1)
 			rig_fail(r, "%u: %u times started, %u times completed", n, q->n_started,
 				q->n_completed);
+		if (q->n_expired > 1 || (q->n_expired && q->n_started))
+			rig_fail(r, "%u: %u times started, %u times expired", n, q->n_started,
+				q->n_expired);
+		n_expired += q->n_expired;
 	}
 	ck_assert_uint_eq(c.seen + c.unsorted + c.waiting + c.running, 0);
 	rig_run_at(r, r->now_ns + 10 * RIG_SAMPLE_NS);
@@ -329,12 +342,17 @@ static void one_run(uint64_t seed)
 	r->answer = answer;
 	r->room = room;
 	r->on_look = look_finds_more;
+	r->ahead = percent(50);
 	rig_log(r, "seed", -1, (int64_t)seed);
+	if (percent(30))
+		rig_set_queue_limit(r, 1 + below(10));
 
 	for (uint32_t i = 0; i < percent(30) * below(8); i++) {
 		uint32_t n;
 		if (!pick_new(&n))
 			break;
+		if (percent(20))
+			r->request[n].start_by_ns = soon();
 		if (percent(60))
 			rig_found_pending(r, n, pick_tm());
 		else if (percent(50))
@@ -356,6 +374,7 @@ START_TEST(it_keeps_its_promises_whatever_happens)
 {
 	for (uint64_t i = 0; i < RUNS; i++)
 		one_run((uint64_t)_i * RUNS + i);
+	ck_assert_uint_gt(n_expired, 0);
 }
 END_TEST
 
@@ -373,6 +392,7 @@ START_TEST(it_keeps_its_promises_while_it_stops)
 		r->answer = answer;
 		r->room = room;
 		r->on_look = look_finds_more;
+		r->ahead = percent(50);
 		rig_log(r, "seed", -1, (int64_t)rng);
 		uint32_t stop_at = below(STEPS / 2);
 		for (uint32_t k = 0; k < STEPS / 2; k++) {
