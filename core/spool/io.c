@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -118,6 +119,16 @@ static int real_close(int fd)
 	return code(close(fd));
 }
 
+static int real_fallocate(int fd, off_t at, off_t len)
+{
+	return code(fallocate(fd, 0, at, len));
+}
+
+static int real_fstatvfs(int fd, struct statvfs *ret)
+{
+	return code(fstatvfs(fd, ret));
+}
+
 static int real_lock(int fd)
 {
 	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -168,6 +179,8 @@ const struct spool_io spool_io_real = {
 	.syncfs = real_syncfs,
 	.start_writeback = real_start_writeback,
 	.close = real_close,
+	.fallocate = real_fallocate,
+	.fstatvfs = real_fstatvfs,
 	.lock = real_lock,
 	.getflags = real_getflags,
 	.wall_us = real_wall_us,

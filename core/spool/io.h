@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+struct statvfs;
+
 struct spool_io {
 	int (*openat)(int dir, const char *name, int flags, mode_t mode);
 	int (*mkdirat)(int dir, const char *name, mode_t mode);
@@ -35,6 +37,8 @@ struct spool_io {
 	int (*syncfs)(int fd);
 	int (*start_writeback)(int fd); /* sync_file_range(2) of all of it, SYNC_FILE_RANGE_WRITE */
 	int (*close)(int fd);
+	int (*fallocate)(int fd, off_t at, off_t len);
+	int (*fstatvfs)(int fd, struct statvfs *ret);
 	int (*lock)(int fd);               /* F_OFD_SETLK: a write lock on all of it, or -EAGAIN */
 	int (*getflags)(int fd, int *ret); /* FS_IOC_GETFLAGS */
 	uint64_t (*wall_us)(void);         /* CLOCK_REALTIME */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "spool/quarantine.h"
+#include "spool/space.h"
 
 /* All moves go forward but one: a start that found no room puts the request back.  One that was
  * missed by that is seen the next time. */
@@ -23,7 +24,10 @@ static int stands_in(const struct spool *sp, const char *name, enum spool_state 
 
 static int move(struct spool *sp, const char *name, enum spool_state from, enum spool_state to)
 {
-	return sp->io->renameat2(sp->dir_fd[from], name, sp->dir_fd[to], name, RENAME_NOREPLACE);
+	space_lift_gate(sp, sp->dir_fd[from]);
+	int rc = sp->io->renameat2(sp->dir_fd[from], name, sp->dir_fd[to], name, RENAME_NOREPLACE);
+	space_lower_gate(sp, sp->dir_fd[from]);
+	return rc;
 }
 
 int move_accept(struct spool *sp, struct reqid id)
@@ -61,7 +65,9 @@ int move_take_back(struct spool *sp, struct reqid id)
 
 static int remove_from(struct spool *sp, const char *name, int dir_fd)
 {
+	space_lift_gate(sp, dir_fd);
 	int rc = sp->io->unlinkat(dir_fd, name, 0);
+	space_lower_gate(sp, dir_fd);
 	return rc == -EISDIR ? quarantine_put(sp, dir_fd, name, NULL, 0) : rc;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "spool/scan.h"
+#include "spool/space.h"
 
 enum {
 	A_PUT = 2, /* a thing and its reason */
@@ -116,6 +117,7 @@ int quarantine_put(struct spool *sp, int dir_fd, const char *name, const void *w
 	int rc = make_room(sp);
 	if (rc < 0)
 		return rc;
+	space_lift_gate(sp, dir_fd);
 	rc = -EEXIST;
 	for (int i = 0; i < SUFFIXES && rc == -EEXIST; i++) {
 		if (i == 0)
@@ -124,6 +126,7 @@ int quarantine_put(struct spool *sp, int dir_fd, const char *name, const void *w
 			snprintf(to, sizeof to, "%.*s.%d", BASE_MAX, name, i);
 		rc = sp->io->renameat2(dir_fd, name, sp->quarantine_fd, to, RENAME_NOREPLACE);
 	}
+	space_lower_gate(sp, dir_fd);
 	if (rc < 0)
 		return rc;
 	if (why)

@@ -12,6 +12,7 @@
 #include "spool/layout.h"
 #include "spool/probe.h"
 #include "spool/scan.h"
+#include "spool/space.h"
 #include "spool/work.h"
 
 static const char hwm_name[] = "hwm";
@@ -144,6 +145,19 @@ void spool_note_id(struct spool *sp, struct reqid id)
 		sp->hwm_us = us;
 }
 
+/* The gate may be closed and the disk full, as a server that was killed has left them. */
+static int make_usable(struct spool *sp, const char *path, struct wq_err *err)
+{
+	int rc = space_open_gate(sp);
+	if (rc < 0)
+		return err_set(err, rc, "cannot make '%s/%s' writable", path,
+			spool_state_name(SPOOL_REQUESTED));
+	rc = probe_file_system(sp, path, err);
+	if (space_is_short(rc) && space_drop_ballast(sp) == 0)
+		rc = probe_file_system(sp, path, err);
+	return rc;
+}
+
 int spool_open_server(
 	struct spool *sp, const char *path, const struct spool_io *io, struct wq_err *err)
 {
@@ -154,7 +168,7 @@ int spool_open_server(
 	if (rc == 0)
 		rc = layout_make(sp, path, err);
 	if (rc == 0)
-		rc = probe_file_system(sp, path, err);
+		rc = make_usable(sp, path, err);
 	if (rc == 0)
 		rc = layout_mark(sp, path, err);
 	if (rc < 0) {

@@ -55,6 +55,7 @@ struct spool {
 	bool as_root;     /* this process may give files away */
 	bool named_tmp;   /* O_TMPFILE + linkat is not to be had here, or not safe */
 	bool no_exchange; /* RENAME_EXCHANGE is not to be had here */
+	bool gate_closed; /* server: 1 has no write bit, see spool/space.h */
 	bool has_journal; /* of names: a power cut leaves all directories as they were at one moment */
 	bool is_mount;    /* the spool is a file system of its own: syncfs(2) is the cheapest way */
 	const char *weakness; /* why a sync promises nothing here, or NULL */

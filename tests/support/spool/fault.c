@@ -2,6 +2,7 @@
 #include "support/spool/fault.h"
 
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 int fault_calls;
@@ -9,6 +10,7 @@ uint64_t fault_clock;
 uint64_t fault_suffix;
 int fault_max_bytes;
 int fault_flags;
+const struct statvfs *fault_space;
 
 static struct {
 	int at, at_error, kill_at;
@@ -29,6 +31,7 @@ void fault_reset(void)
 	fault_suffix = 0;
 	fault_max_bytes = 0;
 	fault_flags = 0;
+	fault_space = NULL;
 }
 
 void fault_at(int k, int error)
@@ -206,6 +209,21 @@ static int fault_close(int fd)
 	return rc ? rc : closed;
 }
 
+static int fault_fallocate(int fd, off_t at, off_t len)
+{
+	int rc = hit("fallocate", 0);
+	return rc ? rc : spool_io_real.fallocate(fd, at, len);
+}
+
+static int fault_fstatvfs(int fd, struct statvfs *ret)
+{
+	int rc = hit("fstatvfs", 0);
+	rc = rc ? rc : spool_io_real.fstatvfs(fd, ret);
+	if (rc == 0 && fault_space)
+		*ret = *fault_space;
+	return rc;
+}
+
 static int fault_lock(int fd)
 {
 	int rc = hit("lock", 0);
@@ -258,6 +276,8 @@ const struct spool_io fault_io = {
 	.syncfs = fault_syncfs,
 	.start_writeback = fault_start_writeback,
 	.close = fault_close,
+	.fallocate = fault_fallocate,
+	.fstatvfs = fault_fstatvfs,
 	.lock = fault_lock,
 	.getflags = fault_getflags,
 	.wall_us = fault_wall_us,

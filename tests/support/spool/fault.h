@@ -10,11 +10,12 @@
 
 extern const struct spool_io fault_io;
 
-extern int fault_calls;       /* since fault_reset */
-extern uint64_t fault_clock;  /* 0: the real one */
-extern uint64_t fault_suffix; /* what random gives; 0: the real one */
-extern int fault_max_bytes;   /* at most so many bytes a read or write; 0: all */
-extern int fault_flags;       /* what getflags gives */
+extern int fault_calls;                   /* since fault_reset */
+extern uint64_t fault_clock;              /* 0: the real one */
+extern uint64_t fault_suffix;             /* what random gives; 0: the real one */
+extern int fault_max_bytes;               /* at most so many bytes a read or write; 0: all */
+extern int fault_flags;                   /* what getflags gives */
+extern const struct statvfs *fault_space; /* what fstatvfs gives; NULL: the truth */
 
 void fault_reset(void);
 void fault_at(int k, int error);
