@@ -33,24 +33,44 @@ static int tell(const char *bytes, size_t len, scan_fn *fn, void *arg)
 	return 0;
 }
 
-int scan_io(const struct spool_io *io, int dir_fd, scan_fn *fn, void *arg)
+int scan_begin(struct scan *s, const struct spool_io *io, int dir_fd)
 {
 	/* Opened anew: a place of its own in the directory, and readable where dir_fd is O_PATH. */
 	int fd = io->openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
-	char *buffer = malloc(BUFFER_SIZE);
-	int rc = buffer ? 0 : -ENOMEM;
-	while (rc == 0) {
-		ssize_t n = io->getdents(fd, buffer, BUFFER_SIZE);
-		if (n <= 0) {
-			rc = (int)n;
-			break;
-		}
-		rc = tell(buffer, (size_t)n, fn, arg);
-	}
-	free(buffer);
+	*s = (struct scan){ .fd = fd, .buffer = malloc(BUFFER_SIZE) };
+	if (s->buffer)
+		return 0;
 	(void)io->close(fd);
+	return -ENOMEM;
+}
+
+int scan_some(struct scan *s, const struct spool_io *io, scan_fn *fn, void *arg)
+{
+	ssize_t n = io->getdents(s->fd, s->buffer, BUFFER_SIZE);
+	if (n <= 0)
+		return (int)n;
+	int rc = tell(s->buffer, (size_t)n, fn, arg);
+	return rc < 0 ? rc : 1;
+}
+
+void scan_end(struct scan *s, const struct spool_io *io)
+{
+	free(s->buffer);
+	(void)io->close(s->fd);
+}
+
+int scan_io(const struct spool_io *io, int dir_fd, scan_fn *fn, void *arg)
+{
+	struct scan s;
+	int rc = scan_begin(&s, io, dir_fd);
+	if (rc < 0)
+		return rc;
+	do
+		rc = scan_some(&s, io, fn, arg);
+	while (rc > 0);
+	scan_end(&s, io);
 	return rc;
 }
 

@@ -12,9 +12,11 @@
 #include "spool/scan.h"
 
 enum {
-	DEPTH_MAX = 64,     /* directories in each other, the work directory the first */
-	PASSES_MAX = 16,    /* listings of one directory: some miss names while others go */
-	PERMISSIONS = 07777 /* of a mode */
+	DEPTH_MAX = 64,      /* directories in each other, the work directory the first */
+	PASSES_MAX = 16,     /* listings of one directory: some miss names while others go */
+	PERMISSIONS = 07777, /* of a mode */
+	BLOCK = 512,         /* the unit of st_blocks */
+	MEASURED_MAX = 16384 /* names; so that a look is short whatever a task has left */
 };
 
 /* ---- names ------------------------------------------------------------------------------------ */
@@ -209,6 +211,60 @@ int work_make(struct spool *sp, struct reqid id, uint32_t attempt)
 		return rc;
 	rc = remove_tree(sp, name);
 	return rc < 0 ? rc : sp->io->mkdirat(sp->work_fd, name, 0700);
+}
+
+/* ---- size -------------------------------------------------------------------------------------- */
+
+struct measure {
+	const struct spool *sp;
+	dev_t dev;
+	int fd, depth;
+	int looks; /* left */
+	uint64_t bytes;
+};
+
+static int measure_entry(void *arg, struct reqid id, const char *name);
+
+static void measure_inside(struct measure *m, const char *name)
+{
+	int outer = m->fd;
+	int fd = m->sp->io->openat(outer, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	m->fd = fd;
+	m->depth++;
+	(void)scan_io(m->sp->io, fd, measure_entry, m); /* what cannot be listed does not count */
+	m->depth--;
+	m->fd = outer;
+	(void)m->sp->io->close(fd);
+}
+
+static int measure_entry(void *arg, struct reqid id, const char *name)
+{
+	struct measure *m = arg;
+	char text[REQID_SIZE];
+	struct stat st;
+	if (!name)
+		name = reqid_format(id, text);
+	if (m->looks-- <= 0)
+		return -E2BIG;
+	if (m->sp->io->fstatat(m->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != m->dev)
+		return 0;
+	m->bytes += (uint64_t)st.st_blocks * BLOCK;
+	if (S_ISDIR(st.st_mode) && m->depth < DEPTH_MAX)
+		measure_inside(m, name);
+	return 0;
+}
+
+uint64_t work_measure(const struct spool *sp, struct reqid id, uint32_t attempt)
+{
+	char name[WORK_NAME_SIZE];
+	struct stat st;
+	if (sp->io->fstat(sp->work_fd, &st) < 0)
+		return 0;
+	struct measure m = { .sp = sp, .dev = st.st_dev, .fd = sp->work_fd, .looks = MEASURED_MAX };
+	(void)measure_entry(&m, id, work_name(id, attempt, name));
+	return m.bytes;
 }
 
 /* ---- handles ---------------------------------------------------------------------------------- */

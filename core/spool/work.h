@@ -35,6 +35,11 @@ int work_remove(struct spool *sp, struct reqid id, uint32_t attempt);
 /* Remove the directories of all attempts of an id. */
 int work_remove_all(struct spool *sp, struct reqid id);
 
+/* How many bytes it takes, as du(1) counts, itself and all in it; 0 where it is not there.  What
+ * cannot be looked into, is of another file system or beyond some ten thousand names does not
+ * count. */
+uint64_t work_measure(const struct spool *sp, struct reqid id, uint32_t attempt);
+
 /* Save and read the handle of a task: a file in .wq/handles of the same name.  0 or -errno; reading
  * one that is not there is -ENOENT; more than WORK_HANDLE_MAX is -EFBIG.  To drop none is no
  * failure. */
