@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/fdio.h"
 #include "base/name.h"
+#include "base/quantity.h"
 #include "base/suggest.h"
 #include "config/parse.h"
 #include "config/schema.h"
@@ -69,6 +70,50 @@ static int take_plugin_path(struct reading *r, const struct wq_value *v)
 	return dirs ? 0 : -ENOMEM;
 }
 
+/* Of a setting that the schema has passed; NULL: it is at its default. */
+static const struct setting *find_top(const struct reading *r, enum top_option option)
+{
+	const struct settings *top = &r->parsed.top;
+	for (size_t i = 0; i < top->n; i++)
+		if (strcmp(top->items[i].key, config_top_options[option].name) == 0)
+			return &top->items[i];
+	return NULL;
+}
+
+enum {
+	PERCENT_MAX = 50
+};
+
+/* One of the list: "5%" or "1G". */
+static bool take_amount(const char *text, struct config *c)
+{
+	char *end;
+	bool digit = text[0] >= '0' && text[0] <= '9';
+	unsigned long percent = digit ? strtoul(text, &end, 10) : 0;
+	if (digit && strcmp(end, "%") == 0 && percent <= PERCENT_MAX && c->min_free_percent < 0) {
+		c->min_free_percent = (int64_t)percent;
+		return true;
+	}
+	return c->min_free_bytes < 0 && quantity_parse_size(text, &c->min_free_bytes) == 0;
+}
+
+static void take_min_free(struct reading *r, const struct wq_value *v)
+{
+	const struct setting *s = find_top(r, TOP_MIN_FREE);
+	r->out->min_free_percent = r->out->min_free_bytes = -1;
+	bool good = v->n > 0;
+	for (size_t i = 0; i < v->n; i++)
+		good = good && take_amount(v->u.list[i], r->out);
+	if (!good)
+		problems_add(r->problems,
+			&(struct problem_at){ .file = r->name,
+				.line = s ? s->line : 0,
+				.key = config_top_options[TOP_MIN_FREE].name,
+				.value = s ? s->value : NULL },
+			"must be a percentage of 0%% to %d%%, a size, or one of each, \"5%%, 1G\"",
+			PERCENT_MAX);
+}
+
 static int take_top(struct reading *r, const struct wq_value *v)
 {
 	struct config *c = r->out;
@@ -78,6 +123,11 @@ static int take_top(struct reading *r, const struct wq_value *v)
 	c->drain_limit_ns = v[TOP_DRAIN_LIMIT].u.i;
 	c->request_limit = v[TOP_REQUEST_LIMIT].u.i;
 	c->result_limit = v[TOP_RESULT_LIMIT].u.i;
+	c->queue_limit = v[TOP_QUEUE_LIMIT].u.i;
+	take_min_free(r, &v[TOP_MIN_FREE]);
+	c->keep_results = v[TOP_KEEP_RESULTS].u.i;
+	c->keep_results_for_ns = v[TOP_KEEP_RESULTS_FOR].u.i;
+	c->keep_finished_bytes = v[TOP_KEEP_FINISHED_BYTES].u.i;
 	c->keep_finished = v[TOP_KEEP_FINISHED].u.i;
 	c->keep_finished_for_ns = v[TOP_KEEP_FINISHED_FOR].u.i;
 	c->shepherd_linger_ns = v[TOP_SHEPHERD_LINGER].u.i;
@@ -218,11 +268,8 @@ static const char *nearest_tm(const struct config *c, const char *name)
 static int check_default(struct reading *r)
 {
 	struct config *c = r->out;
-	const struct setting *given = NULL;
+	const struct setting *given = find_top(r, TOP_DEFAULT_TASK_MANAGER);
 	const char *key = config_top_options[TOP_DEFAULT_TASK_MANAGER].name;
-	for (size_t i = 0; i < r->parsed.top.n; i++)
-		if (strcmp(r->parsed.top.items[i].key, key) == 0)
-			given = &r->parsed.top.items[i];
 	struct problem_at at = { .file = r->name, .key = key };
 	const char *name = given ? given->value : NULL;
 	if (!given && c->n_tms == 1)

@@ -30,8 +30,13 @@ struct config {
 	char *log_level;            /* "err" ... "debug" */
 	int64_t heartbeat_interval_ns, sample_interval_ns, safety_interval_ns, drain_limit_ns;
 	int64_t request_limit, result_limit; /* bytes */
+	int64_t queue_limit;                 /* requests that are not started yet */
+	int64_t min_free_percent;            /* of space and of inodes; -1: none is given */
+	int64_t min_free_bytes;              /* -1: none */
+	int64_t keep_results;                /* results that nobody has collected */
 	int64_t keep_finished;               /* results in the history; 0: none */
-	int64_t keep_finished_for_ns, shepherd_linger_ns;
+	int64_t keep_finished_bytes;         /* with their work directories; 0: any */
+	int64_t keep_results_for_ns, keep_finished_for_ns, shepherd_linger_ns;
 	struct config_tm *tms;
 	size_t n_tms;
 };

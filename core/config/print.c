@@ -56,6 +56,17 @@ static void print_number(enum top_option o, int64_t number, FILE *out)
 	fprintf(out, "%s = %" PRId64 "\n", config_top_options[o].name, number);
 }
 
+static void print_min_free(const struct config *c, FILE *out)
+{
+	char text[64] = "", size[32];
+	if (c->min_free_percent >= 0)
+		snprintf(text, sizeof text, "%" PRId64 "%%%s", c->min_free_percent,
+			c->min_free_bytes >= 0 ? ", " : "");
+	if (c->min_free_bytes >= 0)
+		strcat(text, quantity_format_size(c->min_free_bytes, size));
+	print_top(TOP_MIN_FREE, text, out);
+}
+
 static void print_plugin_path(const struct config *c, FILE *out)
 {
 	char *text = NULL;
@@ -111,8 +122,13 @@ void config_print(const struct config *c, FILE *out)
 	print_duration(TOP_DRAIN_LIMIT, c->drain_limit_ns, out);
 	print_size(TOP_REQUEST_LIMIT, c->request_limit, out);
 	print_size(TOP_RESULT_LIMIT, c->result_limit, out);
+	print_number(TOP_QUEUE_LIMIT, c->queue_limit, out);
+	print_min_free(c, out);
+	print_number(TOP_KEEP_RESULTS, c->keep_results, out);
+	print_duration(TOP_KEEP_RESULTS_FOR, c->keep_results_for_ns, out);
 	print_number(TOP_KEEP_FINISHED, c->keep_finished, out);
 	print_duration(TOP_KEEP_FINISHED_FOR, c->keep_finished_for_ns, out);
+	print_size(TOP_KEEP_FINISHED_BYTES, c->keep_finished_bytes, out);
 	print_duration(TOP_SHEPHERD_LINGER, c->shepherd_linger_ns, out);
 	for (size_t i = 0; i < c->n_tms; i++)
 		print_tm(&c->tms[i], out);

@@ -34,6 +34,7 @@ static void put_task_manager(const struct server *s, uint32_t i, struct wq_cbor_
 		[SCHED_WHY_NO_CAPACITY] = "no-capacity",
 		[SCHED_WHY_HELD] = "held",
 		[SCHED_WHY_STOPPING] = "stopping",
+		[SCHED_WHY_NO_SPACE] = "no-space",
 		[SCHED_WHY_RECOVERING] = "recovering",
 		[SCHED_WHY_SUSPENDED] = "suspended",
 	};
@@ -71,6 +72,7 @@ static int answer_status(const struct server *s, struct buf *ret)
 	struct wq_cbor_out out, running;
 	struct sched_counts c = sched_counts(s->sched);
 	uint64_t shown = 0;
+	char reason[128];
 	wq_cbor_out_init(&running);
 	for (const struct task *t = tasks_next(&s->tasks, 0); t; t = tasks_next(&s->tasks, t->ref))
 		if (t->started_ns && !t->ended_ns && running.len < RUNNING_MAX_BYTES) {
@@ -78,13 +80,16 @@ static int answer_status(const struct server *s, struct buf *ret)
 			shown++;
 		}
 	wq_cbor_out_init(&out);
-	wq_cbor_put_map(&out, s->children ? 14 : 12);
+	wq_cbor_put_map(&out, s->children ? 17 : 15);
 	wq_cbor_put_pair(&out, "version", WQ_VERSION);
 	put_number(&out, "pid", getpid());
 	put_number(&out, "started-us", s->started_us);
 	wq_cbor_put_text(&out, "accepting");
-	wq_cbor_put_bool(&out, page_accepts(s));
-	wq_cbor_put_pair(&out, "reason", page_reason(s));
+	wq_cbor_put_bool(&out, !page_why(s)[0]);
+	wq_cbor_put_pair(&out, "why", page_why(s));
+	wq_cbor_put_pair(&out, "reason", page_reason(s, reason, sizeof reason));
+	put_number(&out, "depth", (int64_t)c.seen + c.pending);
+	put_number(&out, "queue-limit", s->config.queue_limit);
 	wq_cbor_put_pair(&out, "durability", s->config.durability);
 	wq_cbor_put_pair(&out, "config", s->config.file);
 	if (s->children) {

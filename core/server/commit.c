@@ -65,6 +65,7 @@ static void file_failed(struct server *s, const struct commit_item *item, int rc
 {
 	struct task *task = tasks_get(&s->tasks, item->ref);
 	task->sync_failures++;
+	(void)space_failed(s, rc);
 	log_err("%s: its result cannot be brought to disk, writing it again: %s", ID_TEXT(item->id),
 		strerror(-rc));
 	if (!may_pass(rc) && task->sync_failures >= SYNC_FAILURES_MAX)
@@ -109,6 +110,7 @@ static void on_synced(void *arg, uint32_t events)
 	s->commits.is_flying = false;
 	if (b->sync.rc < 0 && !may_pass(b->sync.rc))
 		storage_failed(s, b->sync.rc, "the directories");
+	(void)space_failed(s, b->sync.rc);
 	if (s->watch)
 		look_read(s); /* what is aborted by now does not begin */
 	for (size_t i = 0; i < b->n; i++)

@@ -24,6 +24,7 @@ static int encode(const struct server *s, const struct task *task, struct buf *r
 		.code = task->code,
 		.signal = task->signal,
 		.uid = task->uid,
+		.keep_for_ns = task->keep_for_ns,
 		.payload = { task->payload.data, task->payload.len } };
 	int64_t ended_ns = task->ended_ns ? task->ended_ns : time_mono_ns();
 	reqid_format(task->id, r.id);
@@ -62,6 +63,8 @@ static void count(struct server *s, const struct task *task)
 	metrics_count_tm(&s->metrics, task->tm, METRICS_COMPLETED);
 	if (task->status == RESULT_REJECTED)
 		metrics_count_tm(&s->metrics, task->tm, METRICS_REJECTED);
+	if (task->status == RESULT_EXPIRED)
+		metrics_count_tm(&s->metrics, task->tm, METRICS_EXPIRED);
 	if (task->status == RESULT_LOST)
 		metrics_count_tm(&s->metrics, task->tm, METRICS_LOST);
 	if (task->set_aside)
@@ -110,9 +113,9 @@ static void finish(struct server *s, struct task *task)
 	struct reqid id = task->id;
 	count(s, task);
 	keep_after(s, task);
+	retain_completed(s, task->keep_for_ns);
 	tasks_drop(&s->tasks, task->ref);
 	sched_completed(s->sched, id);
-	keep_prune(s, false);
 }
 
 void complete_carry_out(struct server *s, const struct sched_decision *d)
@@ -127,7 +130,10 @@ void complete_carry_out(struct server *s, const struct sched_decision *d)
 	if (rc < 0 && rc != -EEXIST && !is_gone(s, d->id, rc)) {
 		log_err("%s: cannot publish its result, keeping it and trying again: %s",
 			ID_TEXT(d->id), err.text);
-		pass_defer(s, d);
+		if (space_failed(s, rc))
+			sched_defer(s->sched, d->id, time_mono_ns());
+		else
+			pass_defer(s, d);
 		return;
 	}
 	if (rc < 0)

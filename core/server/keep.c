@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What stays of a task when it is over: its work directory, and its result in the history; and the
- * end of what was kept for a crash.
+ * What stays of a task when it is over, its work directory; and the end of what was kept for a
+ * crash.
  */
 #include "server/server.h"
 
 #include "base/log.h"
-#include "base/time.h"
-#include "spool/finished.h"
 #include "spool/work.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum {
-	PRUNE_EVERY = 256, /* results; the safety-interval prunes as well */
-	PRUNE_MAX = 1024   /* removals at a time, so that nothing waits long */
-};
 
 void keep_find_work(const struct server *s, const struct task *task, char *ret, size_t size)
 {
@@ -41,7 +34,7 @@ static void remove_work(struct server *s, struct task *task)
 		return;
 	task->has_work = false;
 	int rc = work_remove(&s->spool, task->id, task->attempt);
-	if (rc < 0) /* the next pruning tries again */
+	if (rc < 0) /* the next round of retain.c tries again */
 		log_warn("%s: its work directory cannot be removed: %s", ID_TEXT(task->id),
 			strerror(-rc));
 }
@@ -64,7 +57,6 @@ void keep_after(struct server *s, struct task *task)
 	const char *how = task->tm >= 0 ? s->tms[task->tm].config->keep_work : "never";
 	if (strcmp(how, "never") == 0 || (strcmp(how, "failed") == 0 && task->status == RESULT_OK))
 		remove_work(s, task);
-	s->to_prune++;
 }
 
 void keep_nothing(struct server *s, struct task *task)
@@ -82,18 +74,4 @@ void keep_no_work(struct server *s, struct reqid id)
 	if (rc < 0)
 		log_warn(
 			"%s: its work directory cannot be removed: %s", ID_TEXT(id), strerror(-rc));
-}
-
-void keep_prune(struct server *s, bool now)
-{
-	struct finished_limits limits = { .keep = (uint32_t)s->config.keep_finished,
-		.keep_us = s->config.keep_finished_for_ns / 1000 };
-	if (!now && s->to_prune < PRUNE_EVERY)
-		return;
-	s->to_prune = 0;
-	int rc = finished_prune(&s->spool, &limits, time_wall_us(), PRUNE_MAX);
-	if (rc < 0)
-		log_warn("the history cannot be kept within its bounds: %s", strerror(-rc));
-	else if (rc > 0)
-		log_debug("history: %d results removed", rc);
 }

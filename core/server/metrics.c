@@ -25,6 +25,15 @@ static const struct about plain[METRICS_N_PLAIN] = {
 	[METRICS_QUARANTINED] = { "wq_quarantined_total", "files moved to quarantine" },
 	[METRICS_LATE] = { "wq_late_arrivals_total", "requests accepted after a later one" },
 	[METRICS_OVERFLOWS] = { "wq_overflows_total", "times that file system events were lost" },
+	[METRICS_TOO_MANY] = { "wq_queue_full_total",
+		"requests refused for queue-limit, counted in rejected too" },
+	[METRICS_CLOSED] = { "wq_gate_closed_total",
+		"times that no more requests were taken for want of space" },
+	[METRICS_NO_SPACE] = { "wq_no_space_total",
+		"times that a full file system kept requests from being started" },
+	[METRICS_DROPPED] = { "wq_results_dropped_total",
+		"results removed because nobody collected them in time" },
+	[METRICS_FORGOTTEN] = { "wq_history_removed_total", "results removed from the history" },
 	[METRICS_RESCANS] = { "wq_rescans_total", "listings of the spool after start-up" },
 };
 
@@ -171,6 +180,28 @@ static void write_tasks(struct writer *w)
 		c.unsorted);
 }
 
+static void write_gauges(struct writer *w)
+{
+	const struct server *s = w->server;
+	const struct {
+		struct about about;
+		double value;
+	} rows[] = {
+		{ { "wq_accepting", "1 while requests are taken, else 0" }, !page_why(s)[0] },
+		{ { "wq_queue_limit", "how many requests may wait" },
+			(double)s->config.queue_limit },
+		{ { "wq_no_space", "1 while nothing is started for want of space, else 0" },
+			s->space.no_space },
+		{ { "wq_free_bytes", "free on the spool's file system when it was looked at last" },
+			(double)s->space.left.free_bytes },
+		{ { "wq_free_inodes", "the same in inodes" }, (double)s->space.left.free_inodes },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		begin(w, &rows[i].about, "gauge", 1);
+		sample(w, rows[i].about.name, "", (const char *const[4]){ 0 }, rows[i].value);
+	}
+}
+
 static void write_tm_counters(struct writer *w)
 {
 	static const struct {
@@ -181,6 +212,8 @@ static void write_tm_counters(struct writer *w)
 			METRICS_REJECTED },
 		{ { "wq_lost_total", "results lost by a crash, counted in completed too" },
 			METRICS_LOST },
+		{ { "wq_expired_total", "requests not started in time, counted in completed too" },
+			METRICS_EXPIRED },
 	};
 	static const struct about completed = { "wq_completed_total",
 		"requests that came to their end, by how" };
@@ -215,6 +248,7 @@ int metrics_answer(const struct server *s, struct buf *ret)
 		sample(&w, plain[i].name, "", (const char *const[4]){ 0 },
 			(double)s->metrics.plain[i]);
 	}
+	write_gauges(&w);
 	write_tasks(&w);
 	write_tm_counters(&w);
 	for (int i = 0; i < METRICS_N_HISTOGRAMS; i++)

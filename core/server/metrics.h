@@ -17,6 +17,7 @@ enum metrics_counter { /* one for each task manager */
 	METRICS_ABORTED,
 	METRICS_REJECTED,
 	METRICS_LOST,
+	METRICS_EXPIRED,
 	METRICS_N_COUNTERS
 };
 
@@ -29,6 +30,11 @@ enum metrics_plain { /* one for the server */
 	METRICS_LATE,
 	METRICS_OVERFLOWS,
 	METRICS_RESCANS,
+	METRICS_TOO_MANY,
+	METRICS_CLOSED,
+	METRICS_NO_SPACE,
+	METRICS_DROPPED,
+	METRICS_FORGOTTEN,
 	METRICS_N_PLAIN
 };
 

@@ -9,41 +9,64 @@
 #include "codec/status.h"
 #include "spool/status.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-bool page_accepts(const struct server *s)
+static uint64_t depth(const struct server *s)
 {
-	return !s->directory_moved && !s->commits.error[0];
+	struct sched_counts c = sched_counts(s->sched);
+	return (uint64_t)c.seen + c.pending;
 }
 
-const char *page_reason(const struct server *s)
+const char *page_why(const struct server *s)
 {
 	if (s->directory_moved)
-		return "a state directory was moved under the server";
+		return "directory-moved";
 	if (s->commits.error[0])
-		return s->commits.error;
-	return s->stopping ? "draining" : "";
+		return "storage-error";
+	if (s->space.closed)
+		return "no-space";
+	return depth(s) >= (uint64_t)s->config.queue_limit ? "queue-full" : "";
+}
+
+const char *page_reason(const struct server *s, char *ret, size_t size)
+{
+	if (s->directory_moved)
+		snprintf(ret, size, "a state directory was moved under the server");
+	else if (s->commits.error[0])
+		snprintf(ret, size, "%s", s->commits.error);
+	else if (s->space.closed)
+		snprintf(ret, size, "%s", s->space.reason);
+	else if (page_why(s)[0])
+		snprintf(ret, size,
+			"the queue is full: %" PRIu64 " requests wait, and queue-limit is %" PRId64,
+			depth(s), s->config.queue_limit);
+	else
+		snprintf(ret, size, "%s", s->stopping ? "draining" : "");
+	return ret;
 }
 
 void page_update(struct server *s, bool running)
 {
 	if (!s->page_changed && running)
 		return;
-	struct sched_counts c = sched_counts(s->sched);
+	const char *why = running || s->directory_moved ? page_why(s) : "";
 	struct status_page page = {
-		.accepting = page_accepts(s),
+		.accepting = !why[0],
 		.hwm_us = s->spool.hwm_us,
 		.request_limit = (uint64_t)s->config.request_limit,
 		.result_limit = (uint64_t)s->config.result_limit,
-		.depth = (uint64_t)c.seen + c.pending,
+		.depth = depth(s),
+		.queue_limit = (uint64_t)s->config.queue_limit,
 		.pid = running ? getpid() : 0,
 		.started_us = s->started_us,
 	};
 	/* While it drains, too, what is enqueued is well: the next server has it. */
+	snprintf(page.why, sizeof page.why, "%s", why);
 	if (!page.accepting)
-		snprintf(page.reason, sizeof page.reason, "%s", page_reason(s));
+		page_reason(s, page.reason, sizeof page.reason);
 	snprintf(page.durability, sizeof page.durability, "%s", s->config.durability);
 	snprintf(page.version, sizeof page.version, "%s", WQ_VERSION);
 	struct buf bytes = { 0 };

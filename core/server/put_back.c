@@ -4,7 +4,9 @@
  */
 #include "server/server.h"
 
+#include "base/err.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "spool/move.h"
 
 #include <errno.h>
@@ -17,12 +19,15 @@ void put_back_carry_out(struct server *s, const struct sched_decision *d)
 		(void)set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
 			"another request has this id");
 	if (rc < 0 && rc != -ENOENT) { /* ENOENT: taken away; its next start will tell so */
+		(void)space_failed(s, rc);
 		log_err("%s: cannot be moved back to %s, trying again: %s", ID_TEXT(d->id),
 			spool_state_name(SPOOL_PENDING), strerror(-rc));
 		pass_defer(s, d);
 		return;
 	}
 	log_info("%s: never began, pending again", ID_TEXT(d->id));
+	int64_t at = expire_at(d->id, expire_read_within(s, d->id), time_mono_ns());
 	tasks_drop(&s->tasks, d->ref);
 	sched_put_back(s->sched, d->id);
+	wq_check(at == TIME_NEVER || sched_start_by(s->sched, d->id, at));
 }

@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-static bool move_to_running(struct server *s, const struct sched_decision *d)
+bool reject_move(struct server *s, const struct sched_decision *d)
 {
 	int rc = move_start(&s->spool, d->id);
 	if (rc == 0)
@@ -25,6 +25,7 @@ static bool move_to_running(struct server *s, const struct sched_decision *d)
 		sched_dropped(s->sched, d->id);
 		return false;
 	}
+	(void)space_failed(s, rc);
 	log_err("%s: cannot be answered, trying again: %s", ID_TEXT(d->id), strerror(-rc));
 	pass_defer(s, d);
 	return false;
@@ -44,17 +45,24 @@ void reject_started(struct server *s, struct task *task, const struct wq_err *er
 	sched_ended(s->sched, task->id, time_mono_ns());
 }
 
-void reject_request(struct server *s, const struct sched_decision *d, const struct request *req,
-	uid_t uid, const struct wq_err *err)
+struct task *reject_task(struct server *s, const struct sched_decision *d, int tm,
+	const struct request *req, uid_t uid)
 {
-	if (!move_to_running(s, d))
-		return;
-	int tm = req->envelope.len > 0 ? task_managers_find(s, req->task_manager) : TASK_NO_TM;
 	struct task *task = tasks_add(&s->tasks, d->id, tm);
 	wq_check(task); /* out of memory with the file moved: restart and recover */
 	task_describe(task, req);
 	task->uid = uid;
 	task->accepted_ns = d->since_ns;
+	return task;
+}
+
+void reject_request(struct server *s, const struct sched_decision *d, const struct request *req,
+	uid_t uid, const struct wq_err *err)
+{
+	if (!reject_move(s, d))
+		return;
+	int tm = req->envelope.len > 0 ? task_managers_find(s, req->task_manager) : TASK_NO_TM;
+	struct task *task = reject_task(s, d, tm, req, uid);
 	set_rejected(task, err);
 	sched_reject(s->sched, d->id, task->ref, time_mono_ns());
 }

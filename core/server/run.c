@@ -66,9 +66,20 @@ static void on_safety(void *arg)
 	if (s->watch && watch_changed(s->watch))
 		look_rescan(s);
 	save_hwm(s);
-	keep_prune(s, true);
+	space_check(s);
+	retain_begin(s);
 	loop_set_timer(
 		s->loop, s->safety_timer, time_after(time_mono_ns(), s->config.safety_interval_ns));
+}
+
+static void on_space(void *arg)
+{
+	space_check(arg);
+}
+
+static void on_retain(void *arg)
+{
+	retain_begin(arg);
 }
 
 /* Once to tell what runs to end, and once more to leave without it. */
@@ -152,7 +163,10 @@ static int open_loop(struct server *s, struct wq_err *err)
 	s->heartbeat_timer = loop_add_timer(s->loop, on_heartbeat, s);
 	s->safety_timer = loop_add_timer(s->loop, on_safety, s);
 	s->drain_timer = loop_add_timer(s->loop, on_drain_limit, s);
-	if (!s->due_timer || !s->heartbeat_timer || !s->safety_timer || !s->drain_timer)
+	s->space.timer = loop_add_timer(s->loop, on_space, s);
+	s->retain.timer = loop_add_timer(s->loop, on_retain, s);
+	if (!s->due_timer || !s->heartbeat_timer || !s->safety_timer || !s->drain_timer ||
+		!s->space.timer || !s->retain.timer)
 		return err_set(err, -ENOMEM, "cannot make timers");
 	return 0;
 }
@@ -174,7 +188,10 @@ static int open_sched(struct server *s, struct wq_err *err)
 		};
 	s->sched = sched_new(s->n_tms, limits, s->config.sample_interval_ns, hash_key);
 	free(limits);
-	return s->sched ? 0 : err_set(err, -ENOMEM, "cannot make the scheduler");
+	if (!s->sched)
+		return err_set(err, -ENOMEM, "cannot make the scheduler");
+	sched_set_queue_limit(s->sched, (uint32_t)s->config.queue_limit);
+	return 0;
 }
 
 /* One that was killed has the lock until the kernel has taken it apart. */
@@ -281,7 +298,8 @@ static int serve(struct server *s)
 		(void)watch_changed(s->watch);
 	look_list(s);
 	save_hwm(s);
-	keep_prune(s, true);
+	space_check(s);
+	retain_begin(s);
 	loop_set_timer(
 		s->loop, s->safety_timer, time_after(time_mono_ns(), s->config.safety_interval_ns));
 	server_pass(s);
@@ -311,8 +329,10 @@ static void close_all(struct server *s)
 	sched_free(s->sched);
 	tasks_fini(&s->tasks);
 	metrics_fini(&s->metrics);
-	if (s->spool.io) /* it was opened */
+	if (s->spool.io) { /* it was opened */
+		retain_end(s);
 		spool_close(&s->spool);
+	}
 	loop_free(s->loop);
 }
 
@@ -321,6 +341,7 @@ int server_run(struct server *s)
 	struct wq_err err = { 0 };
 	s->started_us = time_wall_us();
 	s->rescan_at_ns = s->adopt_at_ns = TIME_NEVER;
+	s->retain.due_us = INT64_MAX;
 	if (open_all(s, &err) < 0) {
 		log_err("%s", err.text);
 		close_all(s);
@@ -328,6 +349,7 @@ int server_run(struct server *s)
 	}
 	int status = serve(s);
 	save_hwm(s);
+	space_end(s);
 	page_update(s, false);
 	if (!sched_is_drained(s->sched)) {
 		/* A task that does not end would keep destroy from returning. */

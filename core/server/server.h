@@ -17,6 +17,8 @@
 #include "server/commit.h"
 #include "server/metrics.h"
 #include "server/task.h"
+#include "spool/results.h"
+#include "spool/space.h"
 #include "spool/spool.h"
 #include "spool/watch.h"
 
@@ -41,6 +43,32 @@ struct pass_changes {
 	unsigned accepted, started, aborted, completed;
 };
 
+/* What space.c knows of the file system. */
+struct space {
+	struct space_left left; /* when it looked last */
+	bool has_ballast;
+	bool no_ballast;  /* it cannot be made here, whatever is free */
+	bool no_space;    /* a write of ours has failed for want of space */
+	bool closed;      /* the gate is, or ought to be */
+	char reason[128]; /* why it is */
+	struct loop_timer *timer;
+};
+
+/* Where retain.c stands. */
+struct retain {
+	struct results complete, finished;
+	enum {
+		RETAIN_IDLE,
+		RETAIN_COMPLETE,
+		RETAIN_FINISHED,
+		RETAIN_WORK
+	} stage;
+	int64_t completed; /* results, since the last round began */
+	size_t n_complete; /* results in 4, at most */
+	int64_t due_us;    /* wall clock: when the first of all has to go */
+	struct loop_timer *timer;
+};
+
 struct server {
 	struct config config;
 	const char *config_name; /* of its file as the user gave it, for messages */
@@ -60,7 +88,8 @@ struct server {
 	struct children *children; /* NULL: no task manager has any */
 	struct loop_timer *due_timer, *heartbeat_timer, *safety_timer, *drain_timer;
 	struct pass_changes changes;
-	unsigned to_prune; /* results completed since the history was last kept within its bounds */
+	struct space space;
+	struct retain retain;
 	int64_t started_us;
 	int ready_fd;         /* told once when ready, -1: nobody asked */
 	bool pass_unfinished; /* the bound of a pass was reached */
@@ -99,6 +128,7 @@ void unmark_carry_out(struct server *s, const struct sched_decision *d);
 void sort_carry_out(struct server *s, const struct sched_decision *d);
 void ask_carry_out(struct server *s, const struct sched_decision *d);
 void start_carry_out(struct server *s, const struct sched_decision *d);
+void expire_carry_out(struct server *s, const struct sched_decision *d);
 void put_back_carry_out(struct server *s, const struct sched_decision *d);
 void terminate_carry_out(struct server *s, const struct sched_decision *d);
 void reap_carry_out(struct server *s, const struct sched_decision *d);
@@ -124,6 +154,12 @@ void look_again_soon(struct server *s);
 void reject_request(struct server *s, const struct sched_decision *d, const struct request *req,
 	uid_t uid, const struct wq_err *err);
 
+/* Its parts, for what is answered without having been started: 2 -> 3, or false when it did not get
+ * there, and sched knows; and what is remembered of one that stands in 3, without an outcome. */
+bool reject_move(struct server *s, const struct sched_decision *d);
+struct task *reject_task(struct server *s, const struct sched_decision *d, int tm,
+	const struct request *req, uid_t uid);
+
 /* The same, found out when it was to begin. */
 void reject_started(struct server *s, struct task *task, const struct wq_err *err);
 
@@ -137,6 +173,16 @@ bool probe_again(struct server *s, const struct sched_decision *d);
 /* Its move to 3 is on disk, or (`rc`) cannot be brought there: hand it to its task manager, or back
  * to its place. */
 void start_begin(struct server *s, struct task *task, int rc);
+
+/* --- expire.c --- */
+
+/* By when a request has to be started that says so, TIME_NEVER for one that does not (0). */
+int64_t expire_at(struct reqid id, int64_t within_ns, int64_t now_ns);
+/* What one that stands in 2 says of it; 0 for nothing, or when it cannot be read. */
+int64_t expire_read_within(struct server *s, struct reqid id);
+/* It was not: answer it.  `tm` is its task manager. */
+void expire_request(struct server *s, const struct sched_decision *d, int tm,
+	const struct request *req, uid_t uid);
 
 /* --- aside.c --- */
 
@@ -201,8 +247,25 @@ void keep_after(struct server *s, struct task *task);
 void keep_nothing(struct server *s, struct task *task);
 /* The same of one that is complete and forgotten here, and whose result was removed. */
 void keep_no_work(struct server *s, struct reqid id);
-/* Keep the history within its bounds: after many results, or where `now` asks for it. */
-void keep_prune(struct server *s, bool now);
+
+/* --- retain.c --- */
+
+/* Begin a round through all results that are kept, unless one is under way. */
+void retain_begin(struct server *s);
+/* Go on with it for a moment.  True: there is more to do. */
+bool retain_step(struct server *s);
+/* One more result stands in 4.  `keep_for_ns`: as its request asked, or 0. */
+void retain_completed(struct server *s, int64_t keep_for_ns);
+void retain_end(struct server *s);
+
+/* --- space.c --- */
+
+/* Look at what is free, and do what has to be done about it. */
+void space_check(struct server *s);
+/* A step has failed with `rc`.  True: for want of space, and some has just been made: try again. */
+bool space_failed(struct server *s, int rc);
+/* The server ends: what was closed for clients is open again. */
+void space_end(struct server *s);
 
 /* --- settings.c --- */
 
@@ -216,9 +279,10 @@ int settings_answer(struct server *s, struct wq_bytes args, struct buf *ret, str
 
 /* Bring wq.status up to date, when something changed.  Not `running`: the server has stopped. */
 void page_update(struct server *s, bool running);
-bool page_accepts(const struct server *s);
-/* Why no request is taken, "" when they are. */
-const char *page_reason(const struct server *s);
+/* Why no request is taken, "" when they are: a stable word; and in words for people, where also a
+ * server that only drains has some. */
+const char *page_why(const struct server *s);
+const char *page_reason(const struct server *s, char *ret, size_t size);
 
 /* Answer one question of wq.sock (a control_fn). */
 int answer_question(

@@ -69,8 +69,12 @@ void sort_carry_out(struct server *s, const struct sched_decision *d)
 	struct wq_err err = { 0 };
 	uid_t uid = 0;
 	int tm = read_and_choose(s, d->id, &bytes, &req, &uid, &err);
-	if (tm >= 0) {
+	int64_t now = time_mono_ns(), at = expire_at(d->id, req.start_within_ns, now);
+	if (tm >= 0 && at <= now) {
+		expire_request(s, d, tm, &req, uid);
+	} else if (tm >= 0) {
 		sched_sorted(s->sched, d->id, (uint32_t)tm);
+		wq_check(at == TIME_NEVER || sched_start_by(s->sched, d->id, at));
 	} else if (tm == -ENOENT) {
 		log_warn("%s: vanished from %s", ID_TEXT(d->id), spool_state_name(SPOOL_PENDING));
 		sched_dropped(s->sched, d->id);

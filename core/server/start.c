@@ -89,7 +89,8 @@ static void run(struct server *s, struct task *task, const struct request *req)
 	const char *tm = s->tms[task->tm].config->name;
 	task_describe(task, req);
 	task->run_limit_ns = task_managers_run_limit(s, task->tm, req);
-	switch (call_start_task(s, task, req, &delay_ms, &err)) {
+	int answer = call_start_task(s, task, req, &delay_ms, &err);
+	switch (answer) {
 	case WQ_OK:
 		has_begun(s, task, now);
 		break;
@@ -108,6 +109,7 @@ static void run(struct server *s, struct task *task, const struct request *req)
 		reject_started(s, task, &err);
 		break;
 	default:
+		(void)space_failed(s, answer);
 		log_err("%s: '%s' could not start it, trying again: %s", ID_TEXT(task->id), tm,
 			err.text);
 		turn_away(s, task, time_after(now, NS_PER_S));
@@ -155,6 +157,7 @@ static bool move_to_running(struct server *s, const struct sched_decision *d)
 		return true;
 	log_err("%s: cannot be moved to %s: %s", ID_TEXT(d->id), spool_state_name(SPOOL_RUNNING),
 		strerror(-rc));
+	(void)space_failed(s, rc);
 	if (rc == -EEXIST)
 		rc = set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
 			"another request has this id");

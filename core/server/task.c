@@ -77,6 +77,7 @@ void task_describe(struct task *task, const struct request *req)
 {
 	snprintf(task->key, sizeof task->key, "%s", req->key);
 	snprintf(task->label, sizeof task->label, "%s", req->label);
+	task->keep_for_ns = req->keep_for_ns;
 }
 
 void task_set_outcome(

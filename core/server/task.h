@@ -26,6 +26,7 @@ struct task {
 	uid_t uid;
 	int64_t accepted_ns, started_ns, ended_ns; /* time_mono_ns; 0: never */
 	int64_t run_limit_ns;                      /* 0: none */
+	int64_t keep_for_ns;                       /* as its request says; 0: it does not */
 	bool adopting; /* of an earlier server: its task manager has not been asked yet */
 	bool clearing; /* lost, and what still runs of it is being ended */
 	uint8_t asked; /* how often the system has failed that question */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "spool/quarantine.h"
 #include "spool/scan.h"
 #include "spool/work.h"
 
@@ -23,91 +22,6 @@ int finished_collect(struct spool *sp, struct reqid id)
 		return 0;
 	/* A history that is not there, or has no room, must not keep a result from being collected. */
 	return sp->io->unlinkat(complete, name, 0);
-}
-
-/* ---- the oldest results ----------------------------------------------------------------------- */
-
-/* The `cap` smallest ids of a listing: a heap, the greatest of them on top. */
-struct oldest {
-	struct reqid *ids;
-	size_t n, cap;
-	size_t total; /* ids in the listing */
-};
-
-static void swap(struct reqid *a, struct reqid *b)
-{
-	struct reqid c = *a;
-	*a = *b;
-	*b = c;
-}
-
-static void sift_up(struct reqid *ids, size_t i)
-{
-	for (; i > 0 && reqid_cmp(ids[i], ids[(i - 1) / 2]) > 0; i = (i - 1) / 2)
-		swap(&ids[i], &ids[(i - 1) / 2]);
-}
-
-static void sift_down(struct reqid *ids, size_t n)
-{
-	for (size_t i = 0, child; (child = 2 * i + 1) < n; i = child) {
-		if (child + 1 < n && reqid_cmp(ids[child + 1], ids[child]) > 0)
-			child++;
-		if (reqid_cmp(ids[child], ids[i]) <= 0)
-			return;
-		swap(&ids[child], &ids[i]);
-	}
-}
-
-static int note_oldest(void *arg, struct reqid id, const char *name)
-{
-	struct oldest *oldest = arg;
-	if (name)
-		return 0;
-	oldest->total++;
-	if (oldest->n < oldest->cap) {
-		oldest->ids[oldest->n] = id;
-		sift_up(oldest->ids, oldest->n++);
-	} else if (reqid_cmp(id, oldest->ids[0]) < 0) {
-		oldest->ids[0] = id;
-		sift_down(oldest->ids, oldest->n);
-	}
-	return 0;
-}
-
-static int by_id(const void *a, const void *b)
-{
-	return reqid_cmp(*(const struct reqid *)a, *(const struct reqid *)b);
-}
-
-static bool is_too_old(struct reqid id, const struct finished_limits *limits, int64_t now_us)
-{
-	int64_t first = now_us - limits->keep_us;
-	return limits->keep_us > 0 && first > 0 && id.us < (uint64_t)first;
-}
-
-/* The count removed, or -errno. */
-static int prune_results(struct spool *sp, const struct finished_limits *limits, int64_t now_us,
-	struct oldest *oldest)
-{
-	int removed = 0;
-	int rc = scan_io(sp->io, sp->finished_fd, note_oldest, oldest);
-	if (rc < 0)
-		return rc;
-	size_t excess = oldest->total > limits->keep ? oldest->total - limits->keep : 0;
-	qsort(oldest->ids, oldest->n, sizeof *oldest->ids, by_id);
-	for (size_t i = 0; i < oldest->n; i++) {
-		char name[REQID_SIZE];
-		if (i >= excess && !is_too_old(oldest->ids[i], limits, now_us))
-			break;
-		reqid_format(oldest->ids[i], name);
-		rc = sp->io->unlinkat(sp->finished_fd, name, 0);
-		if (rc == -EISDIR) /* no result, whatever its name */
-			rc = quarantine_put(sp, sp->finished_fd, name, NULL, 0);
-		if (rc < 0 && rc != -ENOENT)
-			return rc;
-		removed += rc == 0;
-	}
-	return removed;
 }
 
 /* ---- what belongs to nobody ------------------------------------------------------------------- */
@@ -174,7 +88,7 @@ static int is_nobodys(const struct spool *sp, struct reqid id)
 
 typedef int remove_fn(struct spool *sp, struct reqid id, uint32_t attempt);
 
-/* 0, or the first failure after as much as could be done. */
+/* Their count, or the first failure after as much as could be done. */
 static int prune_owned(
 	struct spool *sp, int dir_fd, remove_fn *remove, struct sample *sample, int max)
 {
@@ -194,29 +108,18 @@ static int prune_owned(
 		if (rc < 0 && failure == 0)
 			failure = rc;
 	}
-	return failure;
+	return failure < 0 ? failure : removed;
 }
 
-int finished_prune(struct spool *sp, const struct finished_limits *limits, int64_t now_us, int max)
+int finished_prune(struct spool *sp, int64_t now_us, int max)
 {
-	struct oldest oldest = { .cap = max > 0 ? (size_t)max : 0 };
 	struct sample sample = { .random = (uint64_t)now_us | 1 };
-	if (oldest.cap == 0)
-		return 0;
-	oldest.ids = calloc(oldest.cap, sizeof *oldest.ids);
 	sample.items = calloc(LOOKS_MAX, sizeof *sample.items);
-	int rc = -ENOMEM;
-	if (oldest.ids && sample.items) {
-		rc = prune_results(sp, limits, now_us, &oldest);
-		/* One that fails does not keep the others from being pruned. */
-		int work = prune_owned(sp, sp->work_fd, work_remove, &sample, max);
-		int handles = prune_owned(sp, sp->handles_fd, work_drop_handle, &sample, max);
-		if (rc >= 0 && work < 0)
-			rc = work;
-		else if (rc >= 0 && handles < 0)
-			rc = handles;
-	}
-	free(oldest.ids);
+	if (!sample.items)
+		return -ENOMEM;
+	/* One that fails does not keep the others from being pruned. */
+	int work = prune_owned(sp, sp->work_fd, work_remove, &sample, max);
+	int handles = prune_owned(sp, sp->handles_fd, work_drop_handle, &sample, max);
 	free(sample.items);
-	return rc;
+	return work < 0 ? work : handles < 0 ? handles : work + handles;
 }

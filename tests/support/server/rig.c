@@ -319,6 +319,7 @@ static void open_sched(void)
 		};
 	rig.sched = sched_new(rig.n_tms, limits, rig.config.sample_interval_ns, hash_key);
 	ck_assert_ptr_nonnull(rig.sched);
+	sched_set_queue_limit(rig.sched, (uint32_t)rig.config.queue_limit);
 }
 
 static void on_spool_changed(void *arg, uint32_t events)
@@ -335,6 +336,16 @@ static void on_due(void *arg)
 		look_rescan(s);
 }
 
+static void on_space(void *arg)
+{
+	space_check(arg);
+}
+
+static void on_retain(void *arg)
+{
+	retain_begin(arg);
+}
+
 static void on_drain_limit(void *arg)
 {
 	(void)arg;
@@ -348,11 +359,15 @@ void rig_open(const char *task_managers)
 	log_set_level(LOG_LEVEL_ERR);
 	rig.ready_fd = -1;
 	rig.rescan_at_ns = TIME_NEVER;
+	rig.retain.due_us = INT64_MAX;
+	rig.space.no_ballast = true; /* what is full by a fault of ours is not helped by it */
 	read_config(task_managers);
 	rig.loop = loop_new();
 	ck_assert_ptr_nonnull(rig.loop);
 	rig.due_timer = loop_add_timer(rig.loop, on_due, &rig);
 	rig.drain_timer = loop_add_timer(rig.loop, on_drain_limit, &rig);
+	rig.space.timer = loop_add_timer(rig.loop, on_space, &rig);
+	rig.retain.timer = loop_add_timer(rig.loop, on_retain, &rig);
 	ck_assert_int_eq(metrics_init(&rig.metrics, rig.n_tms), 0);
 	open_sched();
 	int rc = spool_open_server(&rig.spool, tmpspool_path, io(), &err);
@@ -406,6 +421,7 @@ void rig_close(void)
 	sched_free(rig.sched);
 	tasks_fini(&rig.tasks);
 	metrics_fini(&rig.metrics);
+	retain_end(&rig);
 	spool_close(&rig.spool);
 	loop_free(rig.loop);
 	config_fini(&rig.config);
@@ -415,6 +431,7 @@ void rig_close(void)
 
 void rig_setup_spool(void)
 {
+	rig_like = (struct request){ .label = "a label" };
 	tmpspool_make_dir();
 	fault_reset();
 	rig_repair();
@@ -495,11 +512,14 @@ static void publish(unsigned n, const char *place, const struct buf *bytes)
 	ck_assert_int_eq(rename(from, tmpspool_at(place, rig_name(n))), 0);
 }
 
+struct request rig_like = { .label = "a label" };
+
 void rig_plant_request(unsigned n, const char *place, const char *task_manager)
 {
 	static const uint8_t payload[] = { 0xf6 }; /* null, RFC 8949 section 3.3 */
-	struct request req = { .label = "a label", .payload = { payload, sizeof payload } };
+	struct request req = rig_like;
 	struct buf bytes = { 0 };
+	req.payload = (struct wq_bytes){ payload, sizeof payload };
 	snprintf(req.task_manager, sizeof req.task_manager, "%s", task_manager);
 	ck_assert_int_eq(request_encode(&req, &bytes, NULL), 0);
 	publish(n, place, &bytes);
@@ -542,7 +562,7 @@ bool rig_stands(unsigned n, const char *place)
 /* ---- what is true -------------------------------------------------------------------------------
  */
 
-void rig_assert_result(unsigned n, enum result_status status)
+void rig_assert_error(unsigned n, enum result_status status, const char *error)
 {
 	struct wq_err err = { 0 };
 	struct buf bytes = { 0 };
@@ -553,7 +573,14 @@ void rig_assert_result(unsigned n, enum result_status status)
 	ck_assert_msg(rc == 0, "result_decode: %s", err.text);
 	ck_assert_str_eq(res.id, rig_name(n));
 	ck_assert_str_eq(result_status_name(res.status), result_status_name(status));
+	if (error)
+		ck_assert_str_eq(res.error, error);
 	buf_fini(&bytes);
+}
+
+void rig_assert_result(unsigned n, enum result_status status)
+{
+	rig_assert_error(n, status, NULL);
 }
 
 void rig_assert_idle(void)

@@ -70,7 +70,9 @@ extern struct reqid rig_moves[RIG_MOVES_MAX];
 extern int rig_n_moves;
 int rig_n_started(void); /* tasks that plugins took */
 
-/* A request for this task manager, with tmpspool_nth(n) as its id, as a client makes it. */
+/* A request for this task manager, with tmpspool_nth(n) as its id, as a client makes it; it says of
+ * itself what rig_like does. */
+extern struct request rig_like;
 void rig_request(unsigned n, const char *task_manager);
 void rig_bad_request(unsigned n); /* published, but no request */
 void rig_abort(unsigned n);
@@ -86,8 +88,9 @@ void rig_run(void);
 void rig_run_later(void);
 void rig_forward(int64_t ns); /* put the clock forward */
 
-/* What a client would read: its result is there and has this status. */
+/* What a client would read: its result is there and has this status, and this error. */
 void rig_assert_result(unsigned n, enum result_status status);
+void rig_assert_error(unsigned n, enum result_status status, const char *error);
 /* Nothing stands in 1, 2, 3, 5 and tmp, and the server remembers nothing. */
 void rig_assert_idle(void);
 void rig_assert_quarantine(int n_files);

@@ -35,6 +35,12 @@ START_TEST(what_is_not_written_has_the_default_of_the_manual)
 	ck_assert_int_eq(c.drain_limit_ns, 30 * SECOND);
 	ck_assert_int_eq(c.request_limit, 1048576);
 	ck_assert_int_eq(c.result_limit, 1048576);
+	ck_assert_int_eq(c.queue_limit, 100000);
+	ck_assert_int_eq(c.min_free_percent, 5);
+	ck_assert_int_eq(c.min_free_bytes, 1 << 30);
+	ck_assert_int_eq(c.keep_results, 100000);
+	ck_assert_int_eq(c.keep_results_for_ns, 7 * 86400 * SECOND);
+	ck_assert_int_eq(c.keep_finished_bytes, 1 << 30);
 	ck_assert_int_eq(c.keep_finished, 1000);
 	ck_assert_int_eq(c.keep_finished_for_ns, 7 * 86400 * SECOND);
 	ck_assert_int_eq(c.shepherd_linger_ns, 60 * SECOND);
@@ -59,6 +65,8 @@ END_TEST
 	"heartbeat-interval = 1.5h\nsample-interval = 10ms\nsafety-interval = 1s\n"                \
 	"drain-limit = 0s\nrequest-limit = 1K\nresult-limit = 16M "                                \
 	"keep-finished = 1000000 keep-finished-for = 0s shepherd-linger = 1d\n"                    \
+	"queue-limit = 1000000 keep-results = 1 keep-results-for = 0s keep-finished-bytes = 0 "    \
+	"min-free = 20G\n"                                                                         \
 	"task-manager lab {\n\tplugin = ./lab.so\n\tmax-running = 100000 run-limit = 1.5h\n"       \
 	"\toptions { host = lab1 # no comment } here\n\t copy-limit=2\n\n"                         \
 	"\t env = \"A=1, B=$2\" Empty = '' }\n"                                                    \
@@ -85,6 +93,12 @@ START_TEST(everything_that_is_written_arrives)
 	ck_assert_int_eq(c.drain_limit_ns, 0);
 	ck_assert_int_eq(c.request_limit, 1024);
 	ck_assert_int_eq(c.result_limit, 16777216);
+	ck_assert_int_eq(c.queue_limit, 1000000);
+	ck_assert_int_eq(c.min_free_percent, -1);
+	ck_assert_int_eq(c.min_free_bytes, INT64_C(20) << 30);
+	ck_assert_int_eq(c.keep_results, 1);
+	ck_assert_int_eq(c.keep_results_for_ns, 0);
+	ck_assert_int_eq(c.keep_finished_bytes, 0);
 	ck_assert_int_eq(c.keep_finished, 1000000);
 	ck_assert_int_eq(c.keep_finished_for_ns, 0);
 	ck_assert_int_eq(c.shepherd_linger_ns, 86400 * SECOND);
@@ -97,7 +111,7 @@ START_TEST(everything_that_is_written_arrives)
 	ck_assert_int_eq(c.tms[1].run_limit_ns, 0);
 	ck_assert_str_eq(c.tms[1].keep_work, "never");
 	ck_assert_str_eq(c.tms[1].plugin, "/x/y.so");
-	ck_assert_int_eq(c.tms[1].line, 21);
+	ck_assert_int_eq(c.tms[1].line, 22);
 	config_fini(&c);
 }
 END_TEST
@@ -110,10 +124,10 @@ START_TEST(options_of_plugins_keep_their_order_and_lines)
 
 	const struct setting *s = c.tms[0].options;
 	static const struct setting want[] = { { (char *)(uintptr_t) "host",
-						       (char *)(uintptr_t) "lab1", 16, false },
-		{ (char *)(uintptr_t) "copy-limit", (char *)(uintptr_t) "2", 17, false },
-		{ (char *)(uintptr_t) "env", (char *)(uintptr_t) "A=1, B=$2", 19, false },
-		{ (char *)(uintptr_t) "Empty", (char *)(uintptr_t) "", 19, false } };
+						       (char *)(uintptr_t) "lab1", 17, false },
+		{ (char *)(uintptr_t) "copy-limit", (char *)(uintptr_t) "2", 18, false },
+		{ (char *)(uintptr_t) "env", (char *)(uintptr_t) "A=1, B=$2", 20, false },
+		{ (char *)(uintptr_t) "Empty", (char *)(uintptr_t) "", 20, false } };
 	ck_assert_uint_eq(c.tms[0].n_options, 4);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_str_eq(s[i].key, want[i].key);
@@ -238,6 +252,12 @@ static void assert_same(const struct config *a, const struct config *b)
 	ck_assert_int_eq(a->drain_limit_ns, b->drain_limit_ns);
 	ck_assert_int_eq(a->request_limit, b->request_limit);
 	ck_assert_int_eq(a->result_limit, b->result_limit);
+	ck_assert_int_eq(a->queue_limit, b->queue_limit);
+	ck_assert_int_eq(a->min_free_percent, b->min_free_percent);
+	ck_assert_int_eq(a->min_free_bytes, b->min_free_bytes);
+	ck_assert_int_eq(a->keep_results, b->keep_results);
+	ck_assert_int_eq(a->keep_results_for_ns, b->keep_results_for_ns);
+	ck_assert_int_eq(a->keep_finished_bytes, b->keep_finished_bytes);
 	ck_assert_int_eq(a->keep_finished, b->keep_finished);
 	ck_assert_int_eq(a->keep_finished_for_ns, b->keep_finished_for_ns);
 	ck_assert_int_eq(a->shepherd_linger_ns, b->shepherd_linger_ns);
@@ -256,9 +276,36 @@ static void assert_same(const struct config *a, const struct config *b)
 	}
 }
 
+START_TEST(free_space_is_a_percentage_a_size_or_both)
+{
+	static const struct {
+		const char *text;
+		int64_t percent, bytes;
+	} cases[] = {
+		{ "5%", 5, -1 },
+		{ "0%", 0, -1 },
+		{ "50%", 50, -1 },
+		{ "0", -1, 0 },
+		{ "1.5G", -1, INT64_C(3) << 29 },
+		{ "'7%, 512M'", 7, 512 << 20 },
+		{ "'512M,7%'", 7, 512 << 20 },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[256];
+		struct config c;
+		snprintf(text, sizeof text, "min-free = %s\n" SMALL, cases[i].text);
+		conf_must_read(text, &c);
+		ck_assert_int_eq(c.min_free_percent, cases[i].percent);
+		ck_assert_int_eq(c.min_free_bytes, cases[i].bytes);
+		config_fini(&c);
+	}
+}
+END_TEST
+
 START_TEST(what_is_printed_reads_back_the_same)
 {
 	static const char *const texts[] = { SMALL, FULL,
+		"spool = /s min-free = 3% task-manager a { plugin = b }",
 		"spool = \"/s $x \\${HOME} \\\"q\\\" \\\\ ' # // \\x07 \\n \xc3\xa4\"\n"
 		"heartbeat-interval = 1500ms request-limit = 1025\n"
 		"task-manager a { plugin = \"dir with/sp ace.so\" options {\n"
@@ -420,7 +467,8 @@ int main(void)
 	tcase_add_test(tc, the_built_in_configuration_has_no_file);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("print");
-	tcase_add_loop_test(tc, what_is_printed_reads_back_the_same, 0, 3);
+	tcase_add_loop_test(tc, what_is_printed_reads_back_the_same, 0, 4);
+	tcase_add_test(tc, free_space_is_a_percentage_a_size_or_both);
 	tcase_add_test(tc, secrets_are_not_printed);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("file");

@@ -12,13 +12,15 @@
 #define SPOOL "spool = \"/s\"\n"
 #define GOOD  "task-manager \"a\" { plugin = null }\n"
 
-#define NUMBER  "must be a number of 1 to 100000"
-#define MILLION "must be a number of 0 to 1000000"
-#define SECOND  "must be a duration of 1s or more"
-#define UNITS   ", with its unit (ns us ms s m h d)"
-#define KILO    "must be a size of 1K to 16M"
-#define WORDS   "must be one of 'finished', 'failed', 'never'"
-#define BYTES   ", in bytes or with K, M, G or T"
+#define NUMBER   "must be a number of 1 to 100000"
+#define MILLION  "must be a number of 0 to 1000000"
+#define FROM_ONE "must be a number of 1 to 1000000"
+#define FREE     "must be a percentage of 0% to 50%, a size, or one of each, \"5%, 1G\""
+#define SECOND   "must be a duration of 1s or more"
+#define UNITS    ", with its unit (ns us ms s m h d)"
+#define KILO     "must be a size of 1K to 16M"
+#define WORDS    "must be one of 'finished', 'failed', 'never'"
+#define BYTES    ", in bytes or with K, M, G or T"
 #define NAMED                                                                                      \
 	"must be named by a lower-case letter, then lower-case letters, digits or '-', at most "   \
 	"32 in all"
@@ -89,6 +91,27 @@ static const struct wrong {
 	{ SPOOL "request-limit = 1023\n" GOOD, { "wq.conf:2: request-limit = '1023': " KILO } },
 	{ SPOOL "request-limit = 17M\n" GOOD, { "wq.conf:2: request-limit = '17M': " KILO } },
 	{ SPOOL "result-limit = 1MB\n" GOOD, { "wq.conf:2: result-limit = '1MB': " KILO BYTES } },
+	{ SPOOL "queue-limit = 0\n" GOOD, { "wq.conf:2: queue-limit = '0': " FROM_ONE } },
+	{ SPOOL "queue-limit = 1000001\n" GOOD,
+		{ "wq.conf:2: queue-limit = '1000001': " FROM_ONE } },
+	{ SPOOL "keep-results = 0\n" GOOD, { "wq.conf:2: keep-results = '0': " FROM_ONE } },
+	{ SPOOL "keep-results = 1000001\n" GOOD,
+		{ "wq.conf:2: keep-results = '1000001': " FROM_ONE } },
+	{ SPOOL "keep-results-for = 7\n" GOOD,
+		{ "wq.conf:2: keep-results-for = '7': must be a duration" UNITS } },
+	{ SPOOL "keep-finished-bytes = 1Gi\n" GOOD,
+		{ "wq.conf:2: keep-finished-bytes = '1Gi': must be a size" BYTES } },
+	{ SPOOL "min-free = ''\n" GOOD, { "wq.conf:2: min-free = '': " FREE } },
+	{ SPOOL "min-free = 51%\n" GOOD, { "wq.conf:2: min-free = '51%': " FREE } },
+	{ SPOOL "min-free = 100%\n" GOOD, { "wq.conf:2: min-free = '100%': " FREE } },
+	{ SPOOL "min-free = 5\\%\n" GOOD, { "wq.conf:2: min-free = '5\\%': " FREE } },
+	{ SPOOL "min-free = %\n" GOOD, { "wq.conf:2: min-free = '%': " FREE } },
+	{ SPOOL "min-free = '5 %'\n" GOOD, { "wq.conf:2: min-free = '5 %': " FREE } },
+	{ SPOOL "min-free = '1.5%'\n" GOOD, { "wq.conf:2: min-free = '1.5%': " FREE } },
+	{ SPOOL "min-free = -1%\n" GOOD, { "wq.conf:2: min-free = '-1%': " FREE } },
+	{ SPOOL "min-free = much\n" GOOD, { "wq.conf:2: min-free = 'much': " FREE } },
+	{ SPOOL "min-free = '5%,6%'\n" GOOD, { "wq.conf:2: min-free = '5%,6%': " FREE } },
+	{ SPOOL "min-free = '1G, 2G'\n" GOOD, { "wq.conf:2: min-free = '1G, 2G': " FREE } },
 	{ SPOOL "keep-finished = -1\n" GOOD, { "wq.conf:2: keep-finished = '-1': " MILLION } },
 	{ SPOOL "keep-finished = 1000001\n" GOOD,
 		{ "wq.conf:2: keep-finished = '1000001': " MILLION } },

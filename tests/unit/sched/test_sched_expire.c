@@ -299,6 +299,27 @@ START_TEST(nothing_expires_while_there_is_no_space_and_then_it_does)
 }
 END_TEST
 
+START_TEST(nor_does_it_while_the_storage_fails)
+{
+	struct sched_decision d;
+	occupy();
+	add_by(2, 0, 100);
+	rig_add(r, 3, 0);
+	rig_run(r);
+	rig_add(r, 4, 0);
+	rig_step(r);
+	sched_suspend(r->s, true);
+	r->now_ns = 150;
+	ck_assert(!sched_next(r->s, 150, &d));
+	ck_assert(!sched_look_ahead(r->s, 150, &d));
+	ck_assert_int_eq(sched_due(r->s), TIME_NEVER);
+
+	sched_suspend(r->s, false);
+	rig_run(r);
+	says(SAY(EXPIRE) | SAY(SORT), "expire 2, sort 4");
+}
+END_TEST
+
 START_TEST(a_time_can_be_moved_and_taken_back)
 {
 	occupy();
@@ -408,6 +429,7 @@ static Suite *expire_suite(void)
 	tcase_add_test(tc, an_abort_of_an_expired_one_takes_its_result_away_unseen);
 	tcase_add_test(tc, it_expires_while_the_server_stops_too);
 	tcase_add_test(tc, nothing_expires_while_there_is_no_space_and_then_it_does);
+	tcase_add_test(tc, nor_does_it_while_the_storage_fails);
 	tcase_add_test(tc, a_time_can_be_moved_and_taken_back);
 	suite_add_tcase(s, tc);
 

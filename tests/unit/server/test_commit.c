@@ -313,7 +313,7 @@ START_TEST(a_result_whose_sync_fails_is_written_to_another_file)
 	ck_assert_int_eq(rig_n_started(), 2);
 	ck_assert_int_eq(stat(tmpspool_at("4-complete", rig_name(1)), &st), 0);
 	ck_assert_uint_ne(st.st_ino, failed_inode);
-	ck_assert_str_eq(page_reason(&rig), "");
+	ck_assert_str_eq(page_reason(&rig, (char[128]){ 0 }, 128), "");
 	rig_assert_idle();
 }
 END_TEST
@@ -340,8 +340,8 @@ END_TEST
 
 static void assert_has_failed(void)
 {
-	ck_assert_ptr_nonnull(strstr(page_reason(&rig), "storage-error"));
-	ck_assert(!page_accepts(&rig));
+	ck_assert_ptr_nonnull(strstr(page_reason(&rig, (char[128]){ 0 }, 128), "storage-error"));
+	ck_assert_str_eq(page_why(&rig), "storage-error");
 	ck_assert_int_eq(rig.exit_status, EXIT_FAILURE);
 }
 

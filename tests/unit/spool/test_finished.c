@@ -18,7 +18,6 @@
 enum {
 	MANY = 1000, /* removals that no test reaches */
 };
-static const struct finished_limits keep_all = { .keep = 1000000 };
 
 static const char *text_of(unsigned n)
 {
@@ -43,19 +42,9 @@ static void put_work(unsigned n)
 	ck_assert_int_eq(work_make(&tmpspool, tmpspool_nth(n), 1), 0);
 }
 
-/* Which of the first `n` results are in the history: bit i for the i-th. */
-static unsigned finished_set(unsigned n)
+static int prune(int64_t now_us, int max)
 {
-	unsigned set = 0;
-	for (unsigned i = 0; i < n; i++)
-		set |= (unsigned)tmpspool_has("finished", text_of(i)) << i;
-	return set;
-}
-
-static int prune(uint32_t keep, int64_t keep_us, int64_t now_us, int max)
-{
-	struct finished_limits limits = { .keep = keep, .keep_us = keep_us };
-	return finished_prune(&tmpspool, &limits, now_us, max);
+	return finished_prune(&tmpspool, now_us, max);
 }
 
 /* ---- collect ---------------------------------------------------------------------------------- */
@@ -141,85 +130,6 @@ START_TEST(a_history_that_takes_nothing_does_not_keep_a_result)
 }
 END_TEST
 
-/* ---- results ---------------------------------------------------------------------------------- */
-
-START_TEST(the_oldest_beyond_the_number_go)
-{
-	put_finished(0, 10);
-	ck_assert_int_eq(prune(7, 0, 0, MANY), 3);
-	ck_assert_uint_eq(finished_set(10), 0x3f8);
-	ck_assert_int_eq(prune(7, 0, 0, MANY), 0);
-	ck_assert_int_eq(prune(0, 0, 0, MANY), 7);
-	ck_assert_int_eq(tmpspool_count("finished"), 0);
-	ck_assert_int_eq(prune(0, 0, 0, MANY), 0);
-}
-END_TEST
-
-START_TEST(the_order_is_that_of_ids_and_not_of_names_in_the_directory)
-{
-	for (unsigned i = 0; i < 200; i++)
-		tmpspool_put("finished", text_of(i * 77 % 200), "result");
-	ck_assert_int_eq(prune(5, 0, 0, MANY), 195);
-	for (unsigned i = 0; i < 200; i++)
-		ck_assert_int_eq(tmpspool_has("finished", text_of(i)), i >= 195);
-}
-END_TEST
-
-START_TEST(what_is_older_than_the_age_goes_and_what_is_as_old_stays)
-{
-	put_finished(0, 10); /* a microsecond apart */
-	int64_t now = (int64_t)tmpspool_id.us + 1000;
-	ck_assert_int_eq(prune(1000, 996, now, MANY), 4);
-	ck_assert_uint_eq(finished_set(10), 0x3f0);
-	/* No bound by age; and a clock that stands before all ids, or near its zero. */
-	ck_assert_int_eq(prune(1000, 0, INT64_MAX, MANY), 0);
-	ck_assert_int_eq(prune(1000, 1, (int64_t)tmpspool_id.us, MANY), 0);
-	ck_assert_int_eq(prune(1000, INT64_MAX, 5, MANY), 0);
-	ck_assert_uint_eq(finished_set(10), 0x3f0);
-}
-END_TEST
-
-START_TEST(of_both_limits_the_narrower_holds)
-{
-	int64_t now = (int64_t)tmpspool_id.us + 1000;
-	put_finished(0, 10);
-	ck_assert_int_eq(prune(4, 998, now, MANY), 6);
-	ck_assert_uint_eq(finished_set(10), 0x3c0);
-	ck_assert_int_eq(prune(4, 992, now, MANY), 2);
-	ck_assert_uint_eq(finished_set(10), 0x300);
-}
-END_TEST
-
-START_TEST(at_most_so_many_go_at_once_the_oldest_first)
-{
-	put_finished(0, 10);
-	ck_assert_int_eq(prune(2, 0, 0, 3), 3);
-	ck_assert_uint_eq(finished_set(10), 0x3f8);
-	ck_assert_int_eq(prune(2, 0, 0, 3), 3);
-	ck_assert_int_eq(prune(2, 0, 0, 3), 2);
-	ck_assert_int_eq(prune(2, 0, 0, 3), 0);
-	ck_assert_uint_eq(finished_set(10), 0x300);
-	ck_assert_int_eq(prune(0, 0, 0, 0), 0);
-	ck_assert_uint_eq(finished_set(10), 0x300);
-}
-END_TEST
-
-START_TEST(what_is_no_result_is_left_alone_or_set_aside)
-{
-	tmpspool_put("finished", "notes.txt", "bytes");
-	tmpspool_put("finished", ".hidden", "bytes");
-	ck_assert_int_eq(mkdir(tmpspool_at("finished", ID_TEXT), 0700), 0);
-	tmpspool_put("finished", ID_TEXT "/inner", "bytes");
-
-	ck_assert_int_eq(prune(0, 0, 0, MANY), 1);
-
-	ck_assert(tmpspool_has("finished", "notes.txt"));
-	ck_assert(tmpspool_has("finished", ".hidden"));
-	ck_assert_int_eq(tmpspool_count("finished"), 2);
-	ck_assert(tmpspool_has(".wq/quarantine", ID_TEXT "/inner"));
-}
-END_TEST
-
 /* ---- work directories and handles ------------------------------------------------------------- */
 
 START_TEST(the_work_directory_of_a_request_that_stands_somewhere_stays)
@@ -233,7 +143,7 @@ START_TEST(the_work_directory_of_a_request_that_stands_somewhere_stays)
 	}
 	ck_assert_int_eq(work_make(&tmpspool, tmpspool_nth(2), 2), 0);
 
-	ck_assert_int_eq(finished_prune(&tmpspool, &keep_all, 0, MANY), 0);
+	ck_assert_int_eq(prune(0, MANY), 0);
 
 	ck_assert_int_eq(tmpspool_count("work"), 6);
 	ck_assert_int_eq(tmpspool_count(".wq/handles"), 5);
@@ -251,7 +161,7 @@ START_TEST(that_of_one_that_stands_nowhere_goes_with_all_attempts)
 	tmpspool_put("work", "notes.txt", "bytes");
 	ck_assert_int_eq(mkdir(tmpspool_at("work", ID_TEXT), 0700), 0);
 
-	ck_assert_int_eq(finished_prune(&tmpspool, &keep_all, 0, MANY), 0);
+	ck_assert_int_eq(prune(0, MANY), 3);
 
 	ck_assert_int_eq(tmpspool_count("work"), 2);
 	ck_assert(tmpspool_has("work", "notes.txt"));
@@ -260,28 +170,14 @@ START_TEST(that_of_one_that_stands_nowhere_goes_with_all_attempts)
 }
 END_TEST
 
-START_TEST(a_work_directory_goes_with_the_result_that_is_pruned)
-{
-	put_finished(0, 4);
-	for (unsigned i = 0; i < 4; i++)
-		put_work(i);
-
-	ck_assert_int_eq(prune(3, 0, 0, MANY), 1);
-
-	ck_assert(!tmpspool_has("work", work_of(0)));
-	for (unsigned i = 1; i < 4; i++)
-		ck_assert(tmpspool_has("work", work_of(i)));
-}
-END_TEST
-
 START_TEST(of_work_directories_at_most_so_many_go_at_once)
 {
 	for (unsigned i = 0; i < 10; i++)
 		put_work(i);
-	ck_assert_int_eq(prune(10, 0, 0, 4), 0);
+	ck_assert_int_eq(prune(0, 4), 4);
 	ck_assert_int_eq(tmpspool_count("work"), 6);
-	ck_assert_int_eq(prune(10, 0, 0, 4), 0);
-	ck_assert_int_eq(prune(10, 0, 0, 4), 0);
+	ck_assert_int_eq(prune(0, 4), 4);
+	ck_assert_int_eq(prune(0, 4), 2);
 	ck_assert_int_eq(tmpspool_count("work"), 0);
 }
 END_TEST
@@ -309,7 +205,7 @@ START_TEST(a_result_that_is_collected_meanwhile_keeps_its_work_directory)
 		tmpspool_put("4-complete", ID_TEXT, "result");
 		looks = 0;
 		tmpspool.io = &racing;
-		ck_assert_int_eq(finished_prune(&tmpspool, &keep_all, 0, MANY), 0);
+		ck_assert_int_eq(prune(0, MANY), 0);
 		tmpspool.io = &fault_io;
 		ck_assert_msg(tmpspool_has("work", work_of(0)), "after look %d", collect_at);
 	}
@@ -324,10 +220,10 @@ START_TEST(with_nothing_to_do_it_costs_a_listing_and_a_look_each)
 		put_work(i);
 	fault_reset();
 
-	ck_assert_int_eq(prune(100, 0, 0, MANY), 0);
+	ck_assert_int_eq(prune(0, MANY), 0);
 
-	/* A listing is an open, a few reads and a close; there are three. */
-	ck_assert_int_le(fault_calls, 100 + 3 * 5);
+	/* A listing is an open, a few reads and a close; there are two. */
+	ck_assert_int_le(fault_calls, 100 + 2 * 5);
 }
 END_TEST
 
@@ -342,7 +238,7 @@ START_TEST(many_work_directories_are_looked_at_in_turns_and_all_go_in_the_end)
 	put_finished(0, 4500);
 	for (int round = 1; round <= 200 && tmpspool_count("work") > 4500; round++) {
 		fault_reset();
-		ck_assert_int_eq(prune(N, 0, round * 1000003, 100000), 0);
+		ck_assert_int_ge(prune(round * 1000003, 100000), 0);
 		ck_assert_int_le(fault_calls, 4096 * 9);
 	}
 	ck_assert_int_eq(tmpspool_count("work"), 4500);
@@ -357,7 +253,6 @@ START_TEST(one_that_cannot_be_removed_is_told_and_does_not_keep_the_others)
 	put_work(0);
 	put_work(1);
 	put_work(2);
-	put_finished(3, 5);
 	/* Deeper than a removal goes. */
 	for (int i = 0; i < 70; i++) {
 		end += sprintf(end, "/d");
@@ -366,10 +261,9 @@ START_TEST(one_that_cannot_be_removed_is_told_and_does_not_keep_the_others)
 		ck_assert_int_eq(mkdir(tmpspool_at("work", name), 0700), 0);
 	}
 
-	ck_assert_int_lt(prune(1, 0, 0, MANY), 0);
+	ck_assert_int_lt(prune(0, MANY), 0);
 
 	ck_assert_int_eq(tmpspool_count("work"), 1);
-	ck_assert_int_eq(tmpspool_count("finished"), 1);
 }
 END_TEST
 
@@ -385,16 +279,15 @@ START_TEST(a_failure_at_any_call_takes_nothing_that_is_needed)
 	for (int k = 1; k < 200; k++) {
 		put_work(6);
 		fault_at(k, EIO);
-		int rc = prune(2, 0, 0, MANY);
+		int rc = prune(0, MANY);
 		int calls = fault_calls;
 		fault_reset();
-		ck_assert(rc == 0 || rc == -EIO);
+		ck_assert(rc == 0 || rc == 1 || rc == -EIO);
 		for (unsigned i = 0; i < 6; i++)
 			ck_assert_msg(i == 4 || tmpspool_has("work", work_of(i)), "call %d", k);
-		ck_assert_uint_eq(finished_set(6), 0x30);
 		ck_assert_int_eq(tmpspool_open_fds(), fds);
 		if (calls < k) {
-			ck_assert_int_eq(rc, 0);
+			ck_assert_int_eq(rc, 1);
 			ck_assert(!tmpspool_has("work", work_of(6)));
 			return;
 		}
@@ -419,19 +312,10 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, without_a_history_a_result_is_collected_all_the_same);
 	tcase_add_test(tc, a_history_that_takes_nothing_does_not_keep_a_result);
 	add(suite, tc);
-	tc = tcase_create("results");
-	tcase_add_test(tc, the_oldest_beyond_the_number_go);
-	tcase_add_test(tc, the_order_is_that_of_ids_and_not_of_names_in_the_directory);
-	tcase_add_test(tc, what_is_older_than_the_age_goes_and_what_is_as_old_stays);
-	tcase_add_test(tc, of_both_limits_the_narrower_holds);
-	tcase_add_test(tc, at_most_so_many_go_at_once_the_oldest_first);
-	tcase_add_test(tc, what_is_no_result_is_left_alone_or_set_aside);
-	add(suite, tc);
 	tc = tcase_create("work");
 	tcase_set_timeout(tc, 60); /* thousands of directories, under a sanitizer too */
 	tcase_add_test(tc, the_work_directory_of_a_request_that_stands_somewhere_stays);
 	tcase_add_test(tc, that_of_one_that_stands_nowhere_goes_with_all_attempts);
-	tcase_add_test(tc, a_work_directory_goes_with_the_result_that_is_pruned);
 	tcase_add_test(tc, of_work_directories_at_most_so_many_go_at_once);
 	tcase_add_test(tc, a_result_that_is_collected_meanwhile_keeps_its_work_directory);
 	tcase_add_test(tc, with_nothing_to_do_it_costs_a_listing_and_a_look_each);
