@@ -2,6 +2,7 @@
 #include "client/client_priv.h"
 
 #include "base/err.h"
+#include "base/time.h"
 #include "codec/request.h"
 #include "codec/status.h"
 #include "control/control.h"
@@ -12,6 +13,8 @@
 #include <wq/cbor.h>
 
 #include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +23,10 @@
 enum {
 	PAGE_TRIES = 3
 };
+
+/* Who waits for room looks this long after the first time, and at most this long after any. */
+#define ROOM_FIRST_NS (10 * NS_PER_MS)
+#define ROOM_MOST_NS  (700 * NS_PER_MS)
 
 const char *wq_version(void)
 {
@@ -118,6 +125,43 @@ static void take_durability(wq_client *c, const struct status_page *page)
 								      : SPOOL_DURABILITY_NONE;
 }
 
+/* -EAGAIN is no fault of the system, so its text would say nothing more. */
+__attribute__((format(printf, 3, 4))) static int not_now(
+	struct wq_err *err, const char *name, const char *fmt, ...)
+{
+	char text[WQ_ERR_TEXT_SIZE];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	err_set_name(err, -EAGAIN, name, "%s", "");
+	if (err)
+		snprintf(err->text, sizeof err->text, "%s", text);
+	return -EAGAIN;
+}
+
+/* The queue is said to be full before it is: what is on its way is to find room yet. */
+static bool is_nearly_full(const struct status_page *page)
+{
+	return page->queue_limit > 0 && page->depth > page->queue_limit - page->queue_limit / 20;
+}
+
+static int check_accepting(const struct status_page *page, struct wq_err *err)
+{
+	/* A server that has stopped refuses nothing: what is enqueued now waits for the next one. */
+	bool refused = !page->accepting && page->pid != 0;
+	if (is_nearly_full(page) || (refused && strcmp(page->why, "queue-full") == 0))
+		return not_now(err, "queue-full",
+			"the queue is full: %ju requests wait, and queue-limit is %ju; try again "
+			"when some of them have been started",
+			(uintmax_t)page->depth, (uintmax_t)page->queue_limit);
+	if (!refused)
+		return 0;
+	return not_now(err, strcmp(page->why, "no-space") == 0 ? page->why : "not-accepting",
+		"the server takes no requests now (%s)",
+		page->reason[0] ? page->reason : "it gives no reason");
+}
+
 /* What the server says before anything is written.  The limits of a server that never ran, or
  * whose page cannot be read, are not known: it will answer by a result. */
 static int ask_page(wq_client *c, size_t *ret_limit, struct wq_err *err)
@@ -135,12 +179,30 @@ static int ask_page(wq_client *c, size_t *ret_limit, struct wq_err *err)
 		c->spool.hwm_us = page.hwm_us;
 	if (page.request_limit)
 		*ret_limit = page.request_limit;
-	/* A server that has stopped refuses nothing: what is enqueued now waits for the next one. */
-	if (!page.accepting && page.pid != 0)
-		return err_set_name(err, -EAGAIN, "not-accepting",
-			"the server takes no requests now (%s)",
-			page.reason[0] ? page.reason : "it gives no reason");
-	return 0;
+	return check_accepting(&page, err);
+}
+
+/* Without its page being of help the gate itself can be seen, spool/space.h. */
+static int check_gate(const wq_client *c, struct wq_err *err)
+{
+	struct stat st;
+	if (c->spool.as_root || c->spool.io->fstat(c->spool.dir_fd[SPOOL_REQUESTED], &st) < 0 ||
+		(st.st_mode & S_IWUSR))
+		return 0;
+	return not_now(err, "no-space",
+		"the server has closed %s to new requests, most likely for want of space; 'wq "
+		"status' tells more",
+		spool_state_name(SPOOL_REQUESTED));
+}
+
+/* It was closed since we asked, or the server was killed while it was. */
+static int explain_refusal(wq_client *c, int rc, struct wq_err *err)
+{
+	size_t limit;
+	struct wq_err why = { 0 };
+	if (rc != -EACCES || (ask_page(c, &limit, &why) == 0 && check_gate(c, &why) == 0))
+		return rc;
+	return not_now(err, why.name, "%s", why.text);
 }
 
 static int copy_text(char *to, size_t size, const char *from, const char *what, struct wq_err *err)
@@ -167,9 +229,14 @@ static int encode(const struct wq_request *request, struct buf *ret, struct wq_e
 		rc = copy_text(req.label, sizeof req.label, request->label, "label", err);
 	if (rc < 0)
 		return rc;
-	if (request->run_limit_ns < 0)
-		return err_set(err, -EINVAL, "the run limit is negative");
+	if (request->run_limit_ns < 0 || request->start_within_ns < 0 || request->keep_for_ns < 0)
+		return err_set(err, -EINVAL, "the %s is negative",
+			request->run_limit_ns < 0      ? "run limit"
+			: request->start_within_ns < 0 ? "time to start within"
+						       : "time to be kept for");
 	req.run_limit_ns = request->run_limit_ns;
+	req.start_within_ns = request->start_within_ns;
+	req.keep_for_ns = request->keep_for_ns;
 	req.payload.ptr = request->payload ? request->payload : cbor_null;
 	req.payload.len = request->payload ? request->payload_len : sizeof cbor_null;
 	return request_encode(&req, ret, err);
@@ -187,12 +254,43 @@ int client_publish(wq_client *c, const struct buf *bytes, bool durable, char ret
 			limit);
 	if (durable)
 		c->spool.durability = SPOOL_DURABILITY_STRICT;
-	if (rc == 0)
-		rc = publish_request(&c->spool, bytes->data, bytes->len, &id, err);
 	if (rc < 0)
 		return rc;
+	rc = publish_request(&c->spool, bytes->data, bytes->len, &id, err);
+	if (rc < 0)
+		return explain_refusal(c, rc, err);
 	reqid_format(id, ret_id);
 	return 0;
+}
+
+/* So long, and up to a half more, so that not all of many who wait come at once.  -EINTR. */
+static int pause_for(const wq_client *c, int64_t ns)
+{
+	uint64_t random = 0;
+	(void)c->spool.io->random(&random, sizeof random);
+	ns += (int64_t)(random % (uint64_t)(ns / 2 + 1));
+	return poll(NULL, 0, (int)((ns + NS_PER_MS - 1) / NS_PER_MS)) < 0 ? -errno : 0;
+}
+
+int wq_wait_room(wq_client *c, int64_t timeout_ns, struct wq_err *err)
+{
+	int64_t end_ns =
+		timeout_ns == WQ_FOREVER ? TIME_NEVER : time_after(time_mono_ns(), timeout_ns);
+	for (int64_t pause_ns = ROOM_FIRST_NS;; pause_ns *= 2) {
+		struct wq_err why = { 0 };
+		size_t limit;
+		int rc = ask_page(c, &limit, &why);
+		if (rc == 0)
+			rc = check_gate(c, &why);
+		if (rc != -EAGAIN)
+			return 0;
+		int64_t left_ns = end_ns - time_mono_ns();
+		if (left_ns <= 0)
+			return err_set_name(err, -WQ_E_TIMEOUT, why.name, "%s", why.text);
+		pause_ns = pause_ns < ROOM_MOST_NS ? pause_ns : ROOM_MOST_NS;
+		if (pause_for(c, pause_ns < left_ns ? pause_ns : left_ns) < 0)
+			return err_set(err, -EINTR, "interrupted while waiting for room");
+	}
 }
 
 int wq_enqueue(

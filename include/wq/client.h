@@ -68,6 +68,12 @@ struct wq_request {
 	size_t payload_len;
 	/* How long it may run; 0: as long as its task manager lets it.  It can only shorten that. */
 	int64_t run_limit_ns;
+	/* It has to be started within this time after it was enqueued, or it never is and its result is
+	 * "expired"; 0: it is started whenever it is its turn. */
+	int64_t start_within_ns;
+	/* How long its result and what its task left may be kept after the end; 0: as long as the server
+	 * keeps them.  It can only shorten that. */
+	int64_t keep_for_ns;
 };
 
 /*
@@ -76,14 +82,25 @@ struct wq_request {
  * cut as well: two fsync(2) of its file; at the others only when its task has begun.
  *   -WQ_E_FORMAT   the payload is not one well-formed item (RFC 8949)
  *   -WQ_E_LIMIT    larger than the server's request limit, nested too deep, or a text too long
- *   -EAGAIN        the server takes nothing now: err->name is "not-accepting", err->text says
- *                  why; try later
+ *   -EAGAIN        the server takes nothing now: err->name is "queue-full" when more than 95 % of
+ *                  as many requests as may wait do, "no-space" when its file system gets full, else
+ *                  "not-accepting"; err->text says more.  Try later: wq_wait_room
  *   -EIO ...       durable: it cannot be brought to disk, and is not published; with err->name
  *                  "not-durable" it is (the server was faster), and a power cut may take it
  * [blocks: a few file operations; durable: until the device has them]
  */
 int wq_enqueue(wq_client *c, const struct wq_request *request, char ret_id[WQ_ID_SIZE],
 	struct wq_err *err);
+
+/*
+ * Wait until the server takes requests, where it does not, for `timeout_ns` (CLOCK_BOOTTIME;
+ * WQ_FOREVER; 0: only look).  It looks at growing intervals up to a second, each client at times of its
+ * own; somebody else may be faster, so wq_enqueue may say -EAGAIN again.
+ *   -WQ_E_TIMEOUT  it takes none; err->text says why
+ *   -EINTR         a signal handler ran
+ * [blocks: until then]
+ */
+int wq_wait_room(wq_client *c, int64_t timeout_ns, struct wq_err *err);
 
 /* A result, read and checked.  Free with wq_result_free. */
 typedef struct wq_result wq_result;
@@ -94,9 +111,9 @@ struct wq_result_info {
 	int32_t signal;   /* that ended it, or 0 */
 	uint32_t attempt; /* 0: never started */
 	const char *id;
-	const char *status; /* "ok" "failed" "rejected" "lost" "killed"; "expired": reserved */
-	const char *error;  /* stable name, "" when ok */
-	const char *text;   /* for people, "" when ok */
+	const char *status;       /* "ok" "failed" "rejected" "expired" "lost" "killed" */
+	const char *error;        /* stable name, "" when ok */
+	const char *text;         /* for people, "" when ok */
 	const char *task_manager; /* "" where it never reached one */
 	const char *plugin;
 	const char *key;

@@ -107,10 +107,17 @@ bool hand_has(const struct hand *h, enum spool_state state, const char *id)
 	return faccessat(h->spool.dir_fd[state], id, F_OK, 0) == 0;
 }
 
+void hand_page(struct hand *h, const struct status_page *page)
+{
+	struct buf bytes = { 0 };
+	ck_assert_int_eq(status_page_encode(page, &bytes), 0);
+	ck_assert_int_eq(status_write(&h->spool, bytes.data, bytes.len), 0);
+	buf_fini(&bytes);
+}
+
 void hand_status(struct hand *h, bool accepting, const char *reason, int64_t pid,
 	uint64_t request_limit, uint64_t depth, uint64_t hwm_us)
 {
-	struct buf bytes = { 0 };
 	struct status_page page = { .accepting = accepting,
 		.pid = pid,
 		.request_limit = request_limit,
@@ -119,7 +126,5 @@ void hand_status(struct hand *h, bool accepting, const char *reason, int64_t pid
 		.durability = "none",
 		.version = "9.8.7" };
 	snprintf(page.reason, sizeof page.reason, "%s", reason);
-	ck_assert_int_eq(status_page_encode(&page, &bytes), 0);
-	ck_assert_int_eq(status_write(&h->spool, bytes.data, bytes.len), 0);
-	buf_fini(&bytes);
+	hand_page(h, &page);
 }

@@ -36,6 +36,9 @@ void hand_put_complete(struct hand *h, const char *id, const void *bytes, size_t
 
 bool hand_has(const struct hand *h, enum spool_state state, const char *id);
 
-/* wq.status; request_limit 0: none. */
+struct status_page;
+void hand_page(struct hand *h, const struct status_page *page); /* wq.status */
+
+/* The same; request_limit 0: none. */
 void hand_status(struct hand *h, bool accepting, const char *reason, int64_t pid,
 	uint64_t request_limit, uint64_t depth, uint64_t hwm_us);

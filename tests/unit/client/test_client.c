@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NOBODY "1511472984.123456-0k3v9q2m7t1dh"
@@ -162,6 +163,27 @@ START_TEST(a_request_above_the_servers_limit_is_refused)
 	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), 0);
 	wq_cbor_out_free(&out);
 	free(bytes);
+}
+END_TEST
+
+START_TEST(a_request_of_just_the_servers_limit_is_taken_and_one_byte_more_is_not)
+{
+	struct stat st;
+	char id[WQ_ID_SIZE];
+	enqueue(id);
+	ck_assert_int_eq(fstatat(hand.spool.dir_fd[SPOOL_REQUESTED], id, &st, 0), 0);
+
+	hand_status(&hand, true, "", getpid(), (uint64_t)st.st_size, 0, 0);
+	enqueue(id);
+	hand_status(&hand, true, "", getpid(), (uint64_t)st.st_size - 1, 0, 0);
+	struct wq_request request = { .struct_size = sizeof request,
+		.task_manager = "build",
+		.key = "k",
+		.label = "l",
+		.payload = "\xa1\x61\x61\x01",
+		.payload_len = 4 };
+	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), -WQ_E_LIMIT);
+	ck_assert_str_eq(err.name, "too-big");
 }
 END_TEST
 
@@ -414,6 +436,7 @@ int main(void)
 	tcase_add_test(t, an_id_is_later_than_the_servers_high_water_mark);
 	tcase_add_test(t, a_payload_that_is_not_one_item_is_refused);
 	tcase_add_test(t, a_request_above_the_servers_limit_is_refused);
+	tcase_add_test(t, a_request_of_just_the_servers_limit_is_taken_and_one_byte_more_is_not);
 	tcase_add_test(t, a_server_that_takes_nothing_says_why);
 	tcase_add_test(t, texts_longer_than_the_format_allows_are_refused);
 	tcase_add_test(t, what_a_smaller_struct_does_not_have_is_not_given);
