@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/args.h"
 
+#include "base/quantity.h"
+
 #include <wq/client.h>
 
 #include <stdbool.h>
@@ -26,17 +28,29 @@ error_t args_parse_json(int key, char *arg, struct argp_state *state)
 }
 
 enum {
-	KEY_DURABLE = 1024 /* beside those of the commands that have these options */
+	KEY_DURABLE = 1024, /* beside those of the commands that have these options */
+	KEY_START_WITHIN,
+	KEY_KEEP_FOR
 };
 
 static const struct argp_option request_options[] = {
 	{ "task-manager", 'm', "NAME", 0, "Who is to do it; else the server's default", 1 },
 	{ "key", 'k', "TEXT", 0, "The key, for a task manager that looks at it", 1 },
 	{ "label", 'l', "TEXT", 0, "A text for people and logs; a command has its words", 1 },
+	{ "start-within", KEY_START_WITHIN, "DURATION", 0,
+		"When it has not been started by then, it never is (\"90s\", \"1.5h\")", 1 },
+	{ "keep-for", KEY_KEEP_FOR, "DURATION", 0,
+		"Keep its result and output no longer than this after its end", 1 },
 	{ "durable", KEY_DURABLE, NULL, 0, "Print the id when a power cut can no longer take it",
 		1 },
 	{ 0 },
 };
+
+static void parse_duration(const char *arg, int64_t *ret_ns, const struct argp_state *state)
+{
+	if (quantity_parse_duration(arg, ret_ns) < 0 || *ret_ns == 0)
+		argp_error(state, "'%s' is not a duration like 90s, 15m or 1.5h", arg);
+}
 
 static error_t parse_request(int key, char *arg, struct argp_state *state)
 {
@@ -50,6 +64,12 @@ static error_t parse_request(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'l':
 		request->label = arg;
+		return 0;
+	case KEY_START_WITHIN:
+		parse_duration(arg, &request->start_within_ns, state);
+		return 0;
+	case KEY_KEEP_FOR:
+		parse_duration(arg, &request->keep_for_ns, state);
 		return 0;
 	case KEY_DURABLE:
 		request->durable = 1;

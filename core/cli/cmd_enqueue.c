@@ -6,6 +6,7 @@
 #include "cli/each.h"
 #include "cli/exit.h"
 #include "cli/payload.h"
+#include "cli/room.h"
 #include "cli/waiting.h"
 
 #include <wq/cbor.h>
@@ -26,6 +27,7 @@ struct input {
 	struct waiting how;
 	struct command command; /* what stands behind "--"; n 0: nothing does */
 	struct wq_request request;
+	struct room room;
 	const char *file;
 	char **words; /* key=value */
 	size_t n_words;
@@ -102,6 +104,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &in->how;
 		state->child_inputs[1] = &in->command;
 		state->child_inputs[2] = &in->request;
+		state->child_inputs[3] = &in->room;
 		in->words = calloc((size_t)state->argc, sizeof *in->words);
 		return in->words ? 0 : ENOMEM;
 	case 'f':
@@ -127,7 +130,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_child children[] = {
 	{ &waiting_argp, 0, "With --wait (--json also without it, --cbor also with --file):", 2 },
 	{ &command_argp, 0, "With -- CMD (--run-limit also without it):", 3 },
-	{ &args_request_argp, 0, NULL, 1 }, { 0 }
+	{ &args_request_argp, 0, NULL, 1 }, { &room_argp, 0, NULL, 1 }, { 0 }
 };
 static const struct argp argp = {
 	.options = options,
@@ -174,7 +177,7 @@ static char *label_of_words(
 	return command_label(&command, ret);
 }
 
-static int enqueue_each(struct cli *cli, const struct input *in)
+static int enqueue_each(struct cli *cli, struct input *in)
 {
 	const struct each each = {
 		.request = in->request,
@@ -182,6 +185,7 @@ static int enqueue_each(struct cli *cli, const struct input *in)
 		.n = in->command.n ? in->command.n : in->n_words,
 		.append = in->command.n && !in->command.shell,
 		.quote = in->command.shell,
+		.room = &in->room,
 		.make = make_from_words,
 		.label = in->command.n ? label_of_words : NULL,
 		.arg = in,
@@ -226,10 +230,13 @@ static int enqueue_one(struct cli *cli, struct input *in, char ret_id[WQ_ID_SIZE
 		in->request.payload_len = payload.len;
 		rc = wq_enqueue(cli->client, &in->request, ret_id, &err);
 	}
+	int status = 0;
+	while (rc < 0 && (status = room_wait(cli, &in->room, rc, &err)) == 0)
+		rc = wq_enqueue(cli->client, &in->request, ret_id, &err);
 	wq_cbor_out_free(&payload);
 	if (rc < 0)
 		command_say(&in->command, rc, &err);
-	return rc < 0 ? EXIT_WQ : 0;
+	return rc < 0 ? status : 0;
 }
 
 static int enqueue(struct cli *cli, struct input *in)

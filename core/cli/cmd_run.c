@@ -8,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/kept.h"
 #include "cli/outcome.h"
+#include "cli/room.h"
 #include "cli/served.h"
 #include "cli/server_start.h"
 #include "cli/stream.h"
@@ -32,6 +33,7 @@ enum {
 struct input {
 	struct command command;
 	struct wq_request request;
+	struct room room;
 	bool json;
 };
 
@@ -59,6 +61,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &in->request;
 		state->child_inputs[1] = &in->command;
+		state->child_inputs[2] = &in->room;
 		return 0;
 	case KEY_JSON:
 		in->json = true;
@@ -78,7 +81,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = { { &args_request_argp, 0, NULL, 1 },
-	{ &command_argp, 0, NULL, 1 }, { 0 } };
+	{ &command_argp, 0, NULL, 1 }, { &room_argp, 0, NULL, 1 }, { 0 } };
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
@@ -315,39 +318,49 @@ static int take_result(struct run *r)
 
 /* ---- from its beginning ----------------------------------------------------------------------- */
 
-static int enqueue(struct run *r, const struct wq_cbor_out *payload)
+static int enqueue(struct run *r, const struct wq_cbor_out *payload, struct wq_err *err)
 {
 	char label[COMMAND_LABEL_SIZE];
-	struct wq_err err = { 0 };
 	struct wq_request request = r->in->request;
 	request.run_limit_ns = r->in->command.run_limit_ns;
 	request.payload = payload->buf;
 	request.payload_len = payload->len;
 	if (!request.label)
 		request.label = command_label(&r->in->command, label);
-	int rc = wq_enqueue(r->cli->client, &request, r->id, &err);
-	if (rc < 0)
-		command_say(&r->in->command, rc, &err);
-	return rc < 0 ? EXIT_WQ : 0;
+	return wq_enqueue(r->cli->client, &request, r->id, err);
 }
 
 /* Whoever interrupts is told of a request that is there, and ends us where there is none. */
-static int run(struct run *r, const struct wq_cbor_out *payload)
+static int enqueue_and_begin(struct run *r, const struct wq_cbor_out *payload,
+	const struct interrupt *what, struct wq_err *err)
 {
 	sigset_t interrupts, before;
-	char *id = r->id;
-	uint8_t done = 0;
-	struct interrupt what = { .ids = &id, .done = &done, .n = 1, .first_asks = true };
-	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&interrupts);
 	sigaddset(&interrupts, SIGINT);
 	sigprocmask(SIG_BLOCK, &interrupts, &before);
-	int status = enqueue(r, payload);
-	if (status == 0)
-		interrupt_begin(&what);
+	int rc = enqueue(r, payload, err);
+	if (rc == 0)
+		interrupt_begin(what);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (status)
+	return rc;
+}
+
+static int run(struct run *r, const struct wq_cbor_out *payload)
+{
+	char *id = r->id;
+	uint8_t done = 0;
+	struct interrupt what = { .ids = &id, .done = &done, .n = 1, .first_asks = true };
+	struct room room = r->in->room;
+	struct wq_err err = { 0 };
+	int rc, status = 0;
+	signal(SIGPIPE, SIG_IGN);
+	do
+		rc = enqueue_and_begin(r, payload, &what, &err);
+	while (rc < 0 && (status = room_wait(r->cli, &room, rc, &err)) == 0);
+	if (rc < 0) {
+		command_say(&r->in->command, rc, &err);
 		return status;
+	}
 	status = show_output(r);
 	if (status == 0)
 		status = take_result(r);

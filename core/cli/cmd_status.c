@@ -30,6 +30,7 @@ static const struct {
 	{ "no-capacity", "the plugin has no capacity" },
 	{ "held", "held" },
 	{ "stopping", "the server is stopping" },
+	{ "no-space", "the file system is full" },
 	{ "recovering", "it waits for wq-shepherd to say what runs already" },
 	{ "suspended", "nothing is started while the storage fails" },
 	{ "quarantined", "the plugin is quarantined: it broke the rules too often" },
@@ -130,6 +131,16 @@ static void print_accepting(const json_t *about)
 	line("accepting", json_is_true(accepting) ? "yes" : text);
 }
 
+static void print_queue(const json_t *answer)
+{
+	char text[96];
+	if (!json_is_integer(json_object_get(answer, "queue-limit")))
+		return;
+	snprintf(text, sizeof text, "%" PRId64 " of at most %" PRId64 " requests wait",
+		answer_int(answer, "depth"), answer_int(answer, "queue-limit"));
+	line("queue", text);
+}
+
 /* Only where a task manager has children. */
 static void print_containment(const json_t *answer)
 {
@@ -156,6 +167,7 @@ static void print_server(const json_t *answer)
 	print_accepting(answer);
 	print_durability(answer_text(answer, "durability"));
 	print_containment(answer);
+	print_queue(answer);
 	print_count("requested", answer, "requested");
 	print_count("unsorted", answer, "unsorted");
 	print_task_managers(json_object_get(answer, "task-managers"));
@@ -174,7 +186,7 @@ static void print_page(const json_t *page)
 		answer_int(page, "pid") ? "did not stop in order" : "stopped in order");
 	line("server", text);
 	print_durability(answer_text(page, "durability"));
-	print_count("waiting", page, "depth");
+	print_queue(page);
 }
 
 static json_t *read_page(struct cli *cli)

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/exit.h"
 #include "cli/interrupt.h"
+#include "cli/room.h"
 #include "cli/waiting.h"
 
 #include <wq/cbor.h>
@@ -180,16 +181,18 @@ static int enqueue_and_tell(struct run *r, struct wq_err *err)
 static int enqueue_all(struct run *r)
 {
 	struct wq_err err = { 0 };
-	int rc;
+	int rc, status = EXIT_WQ;
 	while ((rc = next_line(r, &err)) > 0) {
-		rc = enqueue_and_tell(r, &err);
+		do
+			rc = enqueue_and_tell(r, &err);
+		while (rc < 0 && (status = room_wait(r->cli, r->each->room, rc, &err)) == 0);
 		if (rc < 0)
 			break;
 	}
 	if (rc == 0)
 		return 0;
 	cli_say("line %zu: %s; stopped, with %zu enqueued", r->line_no, err.text, r->n_ids);
-	return EXIT_WQ;
+	return status;
 }
 
 static int wait_for(struct run *r, const struct waiting *how)

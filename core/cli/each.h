@@ -13,6 +13,7 @@
 #include <wq/client.h>
 
 struct cli;
+struct room;
 struct waiting;
 struct wq_cbor_out;
 
@@ -36,6 +37,7 @@ struct each {
 	size_t n;
 	bool append; /* no word has "{}": the line is the last word; else that is a mistake */
 	bool quote; /* the words are for a shell: one word for it the line is, whatever stands in it */
+	struct room *room; /* what to do where there is none for a request */
 	each_fn *make;
 	each_label_fn *label; /* NULL: none */
 	const void *arg;

@@ -9,6 +9,7 @@
 struct wq_result_info;
 
 enum {
+	EXIT_FULL = 119,     /* nothing was enqueued: there is no room now */
 	EXIT_TIMEOUT = 120,  /* no result in time */
 	EXIT_GONE = 121,     /* aborted, or taken away by somebody else */
 	EXIT_LOST = 122,     /* lost or expired: nobody knows, or it never ran */

@@ -62,7 +62,11 @@ def test_an_overflow_of_the_event_queue_loses_nothing():
 HISTOGRAMS = ("wq_time_waiting_seconds", "wq_time_running_seconds", "wq_time_to_abort_seconds")
 COUNTERS = ("wq_ticks_total", "wq_received_total", "wq_completed_total", "wq_unknown_aborts_total",
             "wq_collected_total", "wq_rejected_total", "wq_lost_total", "wq_quarantined_total",
-            "wq_late_arrivals_total", "wq_overflows_total", "wq_rescans_total")
+            "wq_late_arrivals_total", "wq_overflows_total", "wq_rescans_total", "wq_expired_total",
+            "wq_queue_full_total", "wq_gate_closed_total", "wq_no_space_total",
+            "wq_results_dropped_total", "wq_history_removed_total")
+GAUGES = ("wq_tasks", "wq_accepting", "wq_queue_limit", "wq_no_space", "wq_free_bytes",
+          "wq_free_inodes")
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="[^"\\\n]*",?)*)\})? '
                     r'([0-9.eE+-]+|\+Inf|NaN)')
 
@@ -110,14 +114,17 @@ def test_an_idle_server_has_all_documented_metrics():
         m = Metrics(server)
         assert {n for n, k in m.types.items() if k == "histogram"} == set(HISTOGRAMS)
         assert {n for n, k in m.types.items() if k == "counter"} == set(COUNTERS)
-        assert {n for n, k in m.types.items() if k == "gauge"} == {"wq_tasks"}
+        assert {n for n, k in m.types.items() if k == "gauge"} == set(GAUGES)
         for state in ("pending", "running"):
             assert m.get("wq_tasks", state=state, task_manager="null") == 0
         assert m.get("wq_tasks", state="pending", task_manager="") == 0
         for status in ("normal", "abort"):
             for tm in ("null", ""):
                 assert m.get("wq_completed_total", status=status, task_manager=tm) == 0
-        for name in ("wq_rejected_total", "wq_lost_total"):
+        assert m.get("wq_accepting") == 1 and m.get("wq_no_space") == 0
+        assert m.get("wq_queue_limit") == 100000
+        assert m.get("wq_free_bytes") > 0
+        for name in ("wq_rejected_total", "wq_lost_total", "wq_expired_total"):
             for tm in ("null", ""):
                 assert m.get(name, task_manager=tm) == 0
         # An idle server makes no passes.
