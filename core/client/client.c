@@ -140,21 +140,30 @@ __attribute__((format(printf, 3, 4))) static int not_now(
 	return -EAGAIN;
 }
 
-/* The queue is said to be full before it is: what is on its way is to find room yet. */
-static bool is_nearly_full(const struct status_page *page)
+/* Our own requests that the server had not accepted when it wrote the page: a pass of it is long for
+ * who enqueues many. */
+static uint64_t count_on_their_way(const wq_client *c, uint64_t hwm_us)
 {
-	return page->queue_limit > 0 && page->depth > page->queue_limit - page->queue_limit / 20;
+	uint64_t n = 0;
+	while (n < c->n_recent && n < CLIENT_RECENT_MAX &&
+		c->recent_us[(c->n_recent - 1 - n) % CLIENT_RECENT_MAX] > hwm_us)
+		n++;
+	return n;
 }
 
-static int check_accepting(const struct status_page *page, struct wq_err *err)
+static int check_accepting(const wq_client *c, const struct status_page *page, struct wq_err *err)
 {
 	/* A server that has stopped refuses nothing: what is enqueued now waits for the next one. */
 	bool refused = !page->accepting && page->pid != 0;
-	if (is_nearly_full(page) || (refused && strcmp(page->why, "queue-full") == 0))
+	uint64_t waiting = page->depth + count_on_their_way(c, page->hwm_us);
+	/* It is said to be full before it is: what is on its way from others is to find room yet. */
+	bool is_full =
+		page->queue_limit > 0 && waiting > page->queue_limit - page->queue_limit / 20;
+	if (is_full || (refused && strcmp(page->why, "queue-full") == 0))
 		return not_now(err, "queue-full",
 			"the queue is full: %ju requests wait, and queue-limit is %ju; try again "
 			"when some of them have been started",
-			(uintmax_t)page->depth, (uintmax_t)page->queue_limit);
+			(uintmax_t)waiting, (uintmax_t)page->queue_limit);
 	if (!refused)
 		return 0;
 	return not_now(err, strcmp(page->why, "no-space") == 0 ? page->why : "not-accepting",
@@ -179,7 +188,7 @@ static int ask_page(wq_client *c, size_t *ret_limit, struct wq_err *err)
 		c->spool.hwm_us = page.hwm_us;
 	if (page.request_limit)
 		*ret_limit = page.request_limit;
-	return check_accepting(&page, err);
+	return check_accepting(c, &page, err);
 }
 
 /* Without its page being of help the gate itself can be seen, spool/space.h. */
@@ -259,6 +268,7 @@ int client_publish(wq_client *c, const struct buf *bytes, bool durable, char ret
 	rc = publish_request(&c->spool, bytes->data, bytes->len, &id, err);
 	if (rc < 0)
 		return explain_refusal(c, rc, err);
+	c->recent_us[c->n_recent++ % CLIENT_RECENT_MAX] = id.us;
 	reqid_format(id, ret_id);
 	return 0;
 }

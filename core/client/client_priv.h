@@ -30,9 +30,17 @@ struct waited {
 	bool look;    /* something may have happened */
 };
 
+/* How many of its own last requests a client remembers, because the server may not have counted them
+ * yet. */
+enum {
+	CLIENT_RECENT_MAX = 1024
+};
+
 struct wq_client {
 	struct spool spool;
-	struct await *await; /* made by the first wait */
+	uint64_t recent_us[CLIENT_RECENT_MAX]; /* times of their ids, a ring */
+	uint64_t n_recent;                     /* requests in all */
+	struct await *await;                   /* made by the first wait */
 	struct waited *waited;
 	size_t n_waited;
 };

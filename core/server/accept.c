@@ -36,6 +36,9 @@ static bool refuse(struct server *s, const struct sched_decision *d)
 	metrics_count(&s->metrics, METRICS_TOO_MANY);
 	log_info("%s: rejected: queue-full: %s", ID_TEXT(d->id), text);
 	sched_reject(s->sched, d->id, task->ref, time_mono_ns());
+	/* At once, not after the pass: there are more where it came from. */
+	s->page_changed = true;
+	page_update(s, true);
 	return true;
 }
 

@@ -55,12 +55,21 @@ static void close_all(void)
 	hand_close(&hand);
 }
 
-static int enqueue(void)
+static char last_id[WQ_ID_SIZE];
+
+static int enqueue_one(void)
 {
 	struct wq_request request = { .struct_size = sizeof request };
-	char id[WQ_ID_SIZE];
 	hand_page(&hand, &page);
-	return wq_enqueue(client, &request, id, &err);
+	return wq_enqueue(client, &request, last_id, &err);
+}
+
+/* The server has accepted what was enqueued before. */
+static int enqueue(void)
+{
+	if (last_id[0])
+		page.hwm_us = hand_id(last_id).us;
+	return enqueue_one();
 }
 
 /* ---- the queue is full ------------------------------------------------------------------------- */
@@ -109,6 +118,33 @@ START_TEST(it_is_full_while_no_server_runs_too)
 	ck_assert_int_eq(enqueue(), -EAGAIN);
 	page.depth = 950;
 	ck_assert_int_eq(enqueue(), 0);
+}
+END_TEST
+
+/* The server counts them when it gets to it, and says so by its mark. */
+START_TEST(ones_own_count_as_long_as_the_server_has_not_accepted_them)
+{
+	uint64_t eighth_us = 0;
+	page.queue_limit = 20;
+	page.depth = 10;
+	for (int i = 1; i <= 10; i++) {
+		ck_assert_int_eq(enqueue_one(), 0);
+		if (i == 8)
+			eighth_us = hand_id(last_id).us;
+	}
+	ck_assert_int_eq(enqueue_one(), -EAGAIN);
+	ck_assert_ptr_nonnull(strstr(err.text, "20 requests wait"));
+	ck_assert_int_eq(wq_wait_room(client, 0, &err), -WQ_E_TIMEOUT);
+
+	/* Two are not accepted yet. */
+	page.hwm_us = eighth_us;
+	page.depth = 17;
+	ck_assert_int_eq(enqueue_one(), 0);
+	ck_assert_int_eq(enqueue_one(), -EAGAIN);
+	page.depth = 0;
+	for (int i = 0; i < 17; i++)
+		ck_assert_int_eq(enqueue_one(), 0);
+	ck_assert_int_eq(enqueue_one(), -EAGAIN);
 }
 END_TEST
 
@@ -263,6 +299,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, the_sentence_says_how_many_wait_and_how_many_may);
 	tcase_add_test(tc, a_server_that_says_full_is_believed);
 	tcase_add_test(tc, it_is_full_while_no_server_runs_too);
+	tcase_add_test(tc, ones_own_count_as_long_as_the_server_has_not_accepted_them);
 	tcase_add_test(tc, of_a_server_that_knows_no_limit_none_is_known);
 	tcase_add_test(tc, a_server_without_space_says_so);
 	tcase_add_test(tc, any_other_reason_is_not_accepting);
