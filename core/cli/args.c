@@ -6,6 +6,7 @@
 #include <wq/client.h>
 
 #include <stdbool.h>
+#include <string.h>
 
 const struct argp_option args_json_options[] = {
 	{ "json", ARGS_KEY_JSON, NULL, 0, "Print one line of JSON", 0 },
@@ -30,7 +31,8 @@ error_t args_parse_json(int key, char *arg, struct argp_state *state)
 enum {
 	KEY_DURABLE = 1024, /* beside those of the commands that have these options */
 	KEY_START_WITHIN,
-	KEY_KEEP_FOR
+	KEY_KEEP_FOR,
+	KEY_ON_CRASH
 };
 
 static const struct argp_option request_options[] = {
@@ -43,6 +45,10 @@ static const struct argp_option request_options[] = {
 		"Keep its result and output no longer than this after its end", 1 },
 	{ "durable", KEY_DURABLE, NULL, 0, "Print the id when a power cut can no longer take it",
 		1 },
+	{ "on-crash", KEY_ON_CRASH, "WORD", 0,
+		"What becomes of it when it is lost in a crash: fail, adopt or requeue; it allows "
+		"no more than the task manager does",
+		1 },
 	{ 0 },
 };
 
@@ -50,6 +56,15 @@ static void parse_duration(const char *arg, int64_t *ret_ns, const struct argp_s
 {
 	if (quantity_parse_duration(arg, ret_ns) < 0 || *ret_ns == 0)
 		argp_error(state, "'%s' is not a duration like 90s, 15m or 1.5h", arg);
+}
+
+static const char *find_on_crash(const char *word)
+{
+	static const char *const words[] = { "fail", "adopt", "requeue" };
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(word, words[i]) == 0)
+			return words[i];
+	return NULL;
 }
 
 static error_t parse_request(int key, char *arg, struct argp_state *state)
@@ -73,6 +88,11 @@ static error_t parse_request(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_DURABLE:
 		request->durable = 1;
+		return 0;
+	case KEY_ON_CRASH:
+		request->on_crash = find_on_crash(arg);
+		if (!request->on_crash)
+			argp_error(state, "--on-crash: '%s' is not fail, adopt or requeue", arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -18,7 +18,7 @@ enum {
 extern const struct argp_option args_json_options[];
 error_t args_parse_json(int key, char *arg, struct argp_state *state);
 
-/* -m, -k and -l of a request, as a child of a command's argp; its input is a struct wq_request. */
+/* -m, -k, -l and --on-crash of a request, as a child of a command's argp; its input is a struct wq_request. */
 extern const struct argp args_request_argp;
 
 /* One id or more.  The input begins with this. */

@@ -246,6 +246,12 @@ static int encode(const struct wq_request *request, struct buf *ret, struct wq_e
 	req.run_limit_ns = request->run_limit_ns;
 	req.start_within_ns = request->start_within_ns;
 	req.keep_for_ns = request->keep_for_ns;
+	int on_crash = request->on_crash ? on_crash_parse(request->on_crash) : ON_CRASH_UNSAID;
+	if (on_crash < 0)
+		return err_set_name(err, -WQ_E_FORMAT, "bad-value",
+			"'on-crash' is '%.32s'; it must be 'fail', 'adopt' or 'requeue'",
+			request->on_crash);
+	req.on_crash = (enum on_crash)on_crash;
 	req.payload.ptr = request->payload ? request->payload : cbor_null;
 	req.payload.len = request->payload ? request->payload_len : sizeof cbor_null;
 	return request_encode(&req, ret, err);

@@ -330,12 +330,15 @@ static int decode_word(
 	char shown[SHOWN];
 	if (!cbor_isa_string(value))
 		return bad_type(field, "a text", value, err);
-	for (int word = 0; word < (int)field->size; word++) {
+	for (int word = field->required ? 0 : 1; word < (int)field->size; word++) {
 		if (is_text(value, field->words[word])) {
 			memcpy(member, &word, sizeof word);
 			return 0;
 		}
 	}
+	if (field->rule)
+		return err_set_name(err, -WQ_E_FORMAT, "bad-value", "'%s' is '%s'; it must be %s",
+			field->key, escape_text(value, shown), field->rule);
 	return err_set_name(err, -WQ_E_FORMAT, "bad-value", "'%s' is '%s', which has no meaning",
 		field->key, escape_text(value, shown));
 }

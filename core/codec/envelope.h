@@ -29,7 +29,7 @@ enum {
 enum field_type {
 	FIELD_VERSION, /* the marker key of the format, no member behind it */
 	FIELD_TEXT,    /* char[size], ends in NUL */
-	FIELD_WORD,    /* int, the place in `words` */
+	FIELD_WORD,    /* int, the place in `words`; of one that may be left out, 0 is no word */
 	FIELD_BOOL,
 	FIELD_INT32,
 	FIELD_UINT32,
@@ -46,7 +46,7 @@ struct field {
 	size_t offset; /* of the member in the object */
 	size_t size;   /* TEXT: of the array; WORD: number of words */
 	const char *const *words;
-	/* TEXT, may be NULL; and the rule that it holds. */
+	/* TEXT, may be NULL; and the rule that it holds, or what a WORD must be (may be NULL). */
 	bool (*is_valid)(const char *text, size_t len);
 	const char *rule;
 };

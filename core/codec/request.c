@@ -2,6 +2,7 @@
 #include "codec/request.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <wq/cbor.h>
 
@@ -22,9 +23,22 @@ _Static_assert((int)REQUEST_ENVELOPE_MAX == (int)ENVELOPE_MAX, "one bound, two n
 		.key = name, .type = FIELD_POSITIVE, .offset = offsetof(struct request, member)    \
 	}
 
+static const char *const on_crash_words[ON_CRASH_MAX] = {
+	[ON_CRASH_UNSAID] = "",
+	[ON_CRASH_FAIL] = "fail",
+	[ON_CRASH_ADOPT] = "adopt",
+	[ON_CRASH_REQUEUE] = "requeue",
+};
+
 static const struct field fields[] = {
 	TEXT("key", key, envelope_is_line, ENVELOPE_LINE_RULE),
 	TEXT("label", label, envelope_is_line, ENVELOPE_LINE_RULE),
+	{ .key = "on-crash",
+		.type = FIELD_WORD,
+		.offset = offsetof(struct request, on_crash),
+		.size = ON_CRASH_MAX,
+		.words = on_crash_words,
+		.rule = "'fail', 'adopt' or 'requeue'" },
 	{ .key = "wq-request", .type = FIELD_VERSION },
 	POSITIVE("keep-for-ns", keep_for_ns),
 	POSITIVE("run-limit-ns", run_limit_ns),
@@ -38,6 +52,21 @@ static const struct format format = {
 	.fields = fields,
 	.n_fields = sizeof fields / sizeof *fields,
 };
+
+_Static_assert(sizeof(enum on_crash) == sizeof(int), "FIELD_WORD");
+
+const char *on_crash_name(enum on_crash on_crash)
+{
+	return on_crash_words[on_crash];
+}
+
+int on_crash_parse(const char *name)
+{
+	for (int i = ON_CRASH_UNSAID + 1; i < ON_CRASH_MAX; i++)
+		if (strcmp(name, on_crash_words[i]) == 0)
+			return i;
+	return -1;
+}
 
 int request_encode(const struct request *req, struct buf *ret, struct wq_err *err)
 {

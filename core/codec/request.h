@@ -25,6 +25,20 @@ enum {
 	REQUEST_LABEL_MAX = 128
 };
 
+/*
+ * What may become of the task when it is lost in a crash: each word allows what the one before it
+ * does, and more.  In a request it narrows what its task manager allows.
+ */
+enum on_crash {
+	ON_CRASH_UNSAID,
+	ON_CRASH_FAIL,    /* it is handed to its task manager once, whatever happens */
+	ON_CRASH_ADOPT,   /* ... but what has certainly not begun is handed over again */
+	ON_CRASH_REQUEUE, /* and what is certainly over, too, as its next attempt */
+	ON_CRASH_MAX
+};
+const char *on_crash_name(enum on_crash on_crash); /* "fail" ..., "" for UNSAID */
+int on_crash_parse(const char *name);              /* -1: none */
+
 struct request {
 	char task_manager[REQUEST_TM_MAX + 1]; /* "": the default one */
 	char key[REQUEST_KEY_MAX + 1];
@@ -32,6 +46,7 @@ struct request {
 	int64_t run_limit_ns;    /* "run-limit-ns"; 0: none of its own */
 	int64_t start_within_ns; /* "start-within-ns", from its arrival; 0: whenever it is its turn */
 	int64_t keep_for_ns; /* "keep-for-ns", of its result; 0: as long as the server keeps it */
+	enum on_crash on_crash;
 	/* Borrowed from the input; len 0 when only the envelope was read. */
 	struct wq_bytes payload;
 	struct wq_bytes envelope; /* borrowed: the envelope item as it stands */

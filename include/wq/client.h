@@ -74,13 +74,17 @@ struct wq_request {
 	/* How long its result and what its task left may be kept after the end; 0: as long as the server
 	 * keeps them.  It can only shorten that. */
 	int64_t keep_for_ns;
+	/* What becomes of it when it is lost in a crash: "fail", "adopt" or "requeue", see wq.conf(5).
+	 * NULL: as its task manager says.  It can only narrow that: of these three the first allows
+	 * least. */
+	const char *on_crash;
 };
 
 /*
  * Publish a request; its id goes to `ret_id`.  When this returns 0 the request is in the spool and
  * outlives any process.  At the server's durability level strict, or with `durable`, it outlives a power
  * cut as well: two fsync(2) of its file; at the others only when its task has begun.
- *   -WQ_E_FORMAT   the payload is not one well-formed item (RFC 8949)
+ *   -WQ_E_FORMAT   the payload is not one well-formed item (RFC 8949), or on_crash is no such word
  *   -WQ_E_LIMIT    larger than the server's request limit, nested too deep, or a text too long
  *   -EAGAIN        the server takes nothing now: err->name is "queue-full" when more than 95 % of
  *                  as many requests as may wait do, "no-space" when its file system gets full, else

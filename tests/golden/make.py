@@ -62,6 +62,10 @@ FILES = {
         },
         None,
     ),
+    "request-on-crash.cbor": file_of(
+        {"wq-request": 1, "task-manager": "lab", "label": "nightly", "on-crash": "requeue"},
+        None,
+    ),
     "result-minimal.cbor": file_of(
         {
             "wq-result": 1,

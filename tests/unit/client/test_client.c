@@ -107,6 +107,33 @@ START_TEST(a_request_without_a_payload_has_null)
 }
 END_TEST
 
+START_TEST(what_a_crash_may_do_goes_with_the_request)
+{
+	static const char *const words[] = { NULL, "fail", "adopt", "requeue" };
+	struct wq_request request = { .struct_size = sizeof request };
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		char id[WQ_ID_SIZE];
+		struct buf bytes = { 0 };
+		struct request read;
+		request.on_crash = words[i];
+		ck_assert_int_eq(wq_enqueue(client, &request, id, &err), 0);
+		ck_assert_int_eq(read_request(&hand.spool, SPOOL_REQUESTED, hand_id(id), 4096, 0,
+					 &bytes, NULL, NULL),
+			0);
+		ck_assert_int_eq(request_decode(bytes.data, bytes.len, &read, &err), 0);
+		ck_assert_str_eq(on_crash_name(read.on_crash), words[i] ? words[i] : "");
+		buf_fini(&bytes);
+	}
+	char id[WQ_ID_SIZE];
+	request.on_crash = "retry";
+	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), -WQ_E_FORMAT);
+	ck_assert_ptr_nonnull(strstr(err.text, "'retry'"));
+	/* A program compiled when there was no such member. */
+	request.struct_size = offsetof(struct wq_request, on_crash);
+	ck_assert_int_eq(wq_enqueue(client, &request, id, &err), 0);
+}
+END_TEST
+
 START_TEST(ids_are_in_the_order_of_enqueueing)
 {
 	char ids[50][WQ_ID_SIZE];
@@ -432,6 +459,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, an_enqueued_request_stands_in_1_and_says_what_was_given);
 	tcase_add_test(t, a_request_without_a_payload_has_null);
+	tcase_add_test(t, what_a_crash_may_do_goes_with_the_request);
 	tcase_add_test(t, ids_are_in_the_order_of_enqueueing);
 	tcase_add_test(t, an_id_is_later_than_the_servers_high_water_mark);
 	tcase_add_test(t, a_payload_that_is_not_one_item_is_refused);

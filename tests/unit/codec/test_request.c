@@ -21,6 +21,7 @@
 #define LIMIT   " 6c'run-limit-ns' "
 #define WITHIN  " 6f'start-within-ns' "
 #define KEEP    " 6b'keep-for-ns' "
+#define CRASH   " 68'on-crash' "
 #define MINIMAL TAG "a1" VERSION
 #define S10     "'aaaaaaaaaa'"
 #define S100    S10 S10 S10 S10 S10 S10 S10 S10 S10 S10
@@ -130,6 +131,38 @@ START_TEST(the_other_durations_are_read_as_the_run_limit_is)
 	ck_assert_int_eq(req.run_limit_ns, 2);
 	ck_assert_int_eq(req.start_within_ns, INT64_MAX);
 	buf_fini(&file);
+}
+END_TEST
+
+START_TEST(what_a_crash_may_do_is_read)
+{
+	static const struct {
+		const char *spec;
+		enum on_crash on_crash;
+	} words[] = {
+		{ MINIMAL "f6", ON_CRASH_UNSAID },
+		{ TAG "a2" VERSION CRASH "64'fail' f6", ON_CRASH_FAIL },
+		{ TAG "a2" VERSION CRASH "65'adopt' f6", ON_CRASH_ADOPT },
+		{ TAG "a2" CRASH "67'requeue'" VERSION "f6", ON_CRASH_REQUEUE },
+	};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		struct buf file = bytes_sealed(words[i].spec);
+		struct request req;
+		struct wq_err err = { 0 };
+		ck_assert_msg(request_decode(file.data, file.len, &req, &err) == 0, "%s", err.text);
+		ck_assert_int_eq(req.on_crash, words[i].on_crash);
+		buf_fini(&file);
+	}
+}
+END_TEST
+
+START_TEST(the_words_for_a_crash_have_names)
+{
+	for (int i = ON_CRASH_FAIL; i < ON_CRASH_MAX; i++)
+		ck_assert_int_eq(on_crash_parse(on_crash_name((enum on_crash)i)), i);
+	ck_assert_str_eq(on_crash_name(ON_CRASH_UNSAID), "");
+	ck_assert_int_eq(on_crash_parse(""), -1);
+	ck_assert_int_eq(on_crash_parse("retry"), -1);
 }
 END_TEST
 
@@ -288,6 +321,12 @@ static const struct {
 	{ "bad-value", TAG "a2" VERSION LIMIT "20 f6", "9223372036854775807" },
 	{ "bad-value", TAG "a2" VERSION LIMIT "1b8000000000000000 f6", "9223372036854775807" },
 	{ "bad-value", TAG "a2" VERSION LIMIT "3bffffffffffffffff f6", NULL },
+	{ "bad-value", TAG "a2" VERSION CRASH "65'retry' f6", "'fail', 'adopt' or 'requeue'" },
+	{ "bad-value", TAG "a2" VERSION CRASH "60 f6", "'on-crash' is ''" },
+	{ "bad-value", TAG "a2" VERSION CRASH "64'Fail' f6", "'on-crash'" },
+	{ "bad-type", TAG "a2" VERSION CRASH "01 f6", "'on-crash'" },
+	{ "duplicate-key", TAG "a3" VERSION CRASH "64'fail'" CRASH "64'fail' f6", "'on-crash'" },
+	{ "unknown-key", TAG "a2" VERSION " 68'on_crash' 64'fail' f6", "'on-crash'" },
 	{ "bad-type", TAG "a2" VERSION LIMIT "62'1s' f6", NULL },
 	{ "bad-type", TAG "a2" VERSION LIMIT "f6 f6", "null" },
 	{ "bad-type", TAG "a2" VERSION LIMIT "fb3ff0000000000000 f6", "floating" },
@@ -709,6 +748,27 @@ START_TEST(all_durations_are_written_and_read_as_another_implementation_does)
 }
 END_TEST
 
+START_TEST(what_a_crash_may_do_is_written_and_read_as_another_implementation_does)
+{
+	struct buf want = bytes_golden("request-on-crash.cbor"), got = { 0 };
+	struct request req = with_payload("\xf6", 1), back;
+	struct wq_err err = { 0 };
+	strcpy(req.task_manager, "lab");
+	strcpy(req.label, "nightly");
+	req.on_crash = ON_CRASH_REQUEUE;
+
+	ck_assert_msg(request_encode(&req, &got, &err) == 0, "%s", err.text);
+	bytes_export("request-on-crash.cbor", &got);
+	ck_assert_uint_eq(got.len, want.len);
+	ck_assert_mem_eq(got.data, want.data, want.len);
+
+	ck_assert_msg(request_decode(want.data, want.len, &back, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(back.on_crash, ON_CRASH_REQUEUE);
+	buf_fini(&want);
+	buf_fini(&got);
+}
+END_TEST
+
 static void expect_no_encoding(const struct request *req, int code, const char *name)
 {
 	struct buf b = bytes_of("0102");
@@ -776,6 +836,8 @@ int main(void)
 	tcase_add_loop_test(tc, a_good_request_is_read_with_and_without_its_check_item, 0, N_GOOD);
 	tcase_add_test(tc, a_run_limit_is_read_from_the_smallest_to_the_largest);
 	tcase_add_test(tc, the_other_durations_are_read_as_the_run_limit_is);
+	tcase_add_test(tc, what_a_crash_may_do_is_read);
+	tcase_add_test(tc, the_words_for_a_crash_have_names);
 	tcase_add_test(tc, the_envelope_is_read_from_a_file_cut_anywhere_behind_it);
 	suite_add_tcase(s, tc);
 
@@ -802,6 +864,7 @@ int main(void)
 	tcase_add_test(tc, a_full_request_is_written_and_read_as_another_implementation_does);
 	tcase_add_test(tc, a_run_limit_is_written_and_read_as_another_implementation_does);
 	tcase_add_test(tc, all_durations_are_written_and_read_as_another_implementation_does);
+	tcase_add_test(tc, what_a_crash_may_do_is_written_and_read_as_another_implementation_does);
 	tcase_add_test(tc, what_could_not_be_read_is_not_written);
 	tcase_add_test(tc, a_request_is_appended_and_its_checksum_is_its_own);
 	suite_add_tcase(s, tc);
