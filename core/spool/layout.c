@@ -319,6 +319,8 @@ int layout_make(struct spool *sp, const char *path, struct wq_err *err)
 	if (rc == 0)
 		rc = open_dir(sp, sp->own_fd, path, "handles", &sp->handles_fd, err);
 	if (rc == 0)
+		rc = open_dir(sp, sp->own_fd, path, "attempts", &sp->attempts_fd, err);
+	if (rc == 0)
 		rc = open_dir(sp, sp->own_fd, path, "quarantine", &sp->quarantine_fd, err);
 	if (rc == 0)
 		rc = open_dir(sp, sp->own_fd, path, "tmp", &sp->tmp_fd, err);

@@ -47,6 +47,7 @@ static int probe_renames(struct spool *sp, const char *path, struct wq_err *err)
 		{ sp->finished_fd, "finished" },
 		{ sp->dir_fd[SPOOL_ABORTING], spool_state_name(SPOOL_ABORTING) },
 		{ sp->handles_fd, ".wq/handles" },
+		{ sp->attempts_fd, ".wq/attempts" },
 		{ sp->quarantine_fd, ".wq/quarantine" },
 		{ sp->tmp_fd, ".wq/tmp" },
 	};

@@ -43,6 +43,7 @@ static void reset(struct spool *sp, const struct spool_io *io)
 		.own_fd = -1,
 		.run_fd = -1,
 		.handles_fd = -1,
+		.attempts_fd = -1,
 		.tmp_fd = -1,
 		.quarantine_fd = -1,
 		.lock_fd = -1,
@@ -69,6 +70,7 @@ void spool_close(struct spool *sp)
 	close_one(sp, &sp->finished_fd);
 	close_one(sp, &sp->run_fd);
 	close_one(sp, &sp->handles_fd);
+	close_one(sp, &sp->attempts_fd);
 	close_one(sp, &sp->tmp_fd);
 	close_one(sp, &sp->quarantine_fd);
 	close_one(sp, &sp->status_fd);
@@ -240,6 +242,7 @@ int spool_wipe(struct spool *sp, struct wq_err *err)
 		{ sp->finished_fd, false, wipe_one, "finished" },
 		{ sp->work_fd, false, wipe_work, "work" },
 		{ sp->handles_fd, true, wipe_one, ".wq/handles" },
+		{ sp->attempts_fd, true, wipe_one, ".wq/attempts" },
 		{ sp->quarantine_fd, true, wipe_one, ".wq/quarantine" },
 		{ sp->dir_fd[SPOOL_ABORTING], false, wipe_one, spool_state_name(SPOOL_ABORTING) },
 	};

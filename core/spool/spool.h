@@ -45,6 +45,7 @@ struct spool {
 	int own_fd;                  /* .wq; server only from here, -1 in a client */
 	int run_fd;                  /* .wq/run: the shepherd's records */
 	int handles_fd;              /* .wq/handles: what plugins keep with running tasks */
+	int attempts_fd;             /* .wq/attempts: which attempts above the first may begin */
 	int tmp_fd;                  /* .wq/tmp */
 	int quarantine_fd;           /* .wq/quarantine */
 	int lock_fd;
@@ -96,8 +97,8 @@ void spool_close(struct spool *sp);
  */
 void spool_note_id(struct spool *sp, struct reqid id);
 
-/* `on-start = wipe`: unlink well-formed ids and our own names in the five, finished, tmp, handles
- * and quarantine, and remove the work directories of tasks.  Descends nowhere else, never follows.
+/* `on-start = wipe`: unlink well-formed ids and our own names in the five, finished, tmp, handles,
+ * attempts and quarantine, and remove the work directories of tasks.  Descends nowhere else, never follows.
  * The count removed, or -errno. */
 int spool_wipe(struct spool *sp, struct wq_err *err);
 

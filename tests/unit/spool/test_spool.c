@@ -56,7 +56,7 @@ static void check_refused(int code, const char *word)
 
 static const char *const dirs[] = { "1-requested", "2-pending", "3-running", "4-complete",
 	"5-aborting", "work", "finished", ".wq", ".wq/tmp", ".wq/run", ".wq/handles",
-	".wq/quarantine" };
+	".wq/attempts", ".wq/quarantine" };
 enum {
 	N_IN_ROOT = 7,
 	N_DIRS = sizeof dirs / sizeof *dirs
@@ -111,6 +111,7 @@ START_TEST(a_spool_is_opened_again_with_all_that_is_in_it)
 	make_dir("work/" ID_TEXT ".1");
 	tmpspool_put(".wq/run", "a-record", "bytes");
 	tmpspool_put(".wq/handles", ID_TEXT ".1", "bytes");
+	tmpspool_put(".wq/attempts", ID_TEXT ".2", "");
 	tmpspool_put(".", "a-file-of-the-admin", "bytes");
 	spool_close(&sp);
 
@@ -124,6 +125,7 @@ START_TEST(a_spool_is_opened_again_with_all_that_is_in_it)
 	ck_assert(tmpspool_has("work", ID_TEXT ".1"));
 	ck_assert(tmpspool_holds(".wq/run", "a-record", "bytes"));
 	ck_assert(tmpspool_holds(".wq/handles", ID_TEXT ".1", "bytes"));
+	ck_assert(tmpspool_holds(".wq/attempts", ID_TEXT ".2", ""));
 	spool_close(&sp);
 }
 END_TEST
@@ -135,6 +137,7 @@ START_TEST(a_spool_of_an_older_server_gets_what_it_lacks)
 	spool_close(&sp);
 	ck_assert_int_eq(rmdir(tmpspool_at(".", "finished")), 0);
 	ck_assert_int_eq(rmdir(tmpspool_at(".wq", "handles")), 0);
+	ck_assert_int_eq(rmdir(tmpspool_at(".wq", "attempts")), 0);
 
 	/* A client takes it as it is. */
 	ck_assert_int_eq(spool_open_client(&client, tmpspool_path, &fault_io, &err), 0);
@@ -146,6 +149,7 @@ START_TEST(a_spool_of_an_older_server_gets_what_it_lacks)
 	ck_assert_msg(open_server() == 0, "%s", err.text);
 	ck_assert(tmpspool_has(".", "finished"));
 	ck_assert(tmpspool_has(".wq", "handles"));
+	ck_assert(tmpspool_has(".wq", "attempts"));
 	spool_close(&sp);
 }
 END_TEST

@@ -34,13 +34,14 @@ START_TEST(a_wipe_takes_ids_and_our_own_names_and_nothing_else)
 	tmpspool_put("finished", ID_TEXT, "bytes");
 	tmpspool_put("finished", "notes.txt", "bytes");
 	tmpspool_put(".wq/handles", ID_TEXT ".1", "bytes");
+	tmpspool_put(".wq/attempts", ID_TEXT ".2", "");
 	tmpspool_put(".wq/run", "a-record", "bytes");
 	make_dir("work/" ID_TEXT ".2");
 	tmpspool_put("work", ID_TEXT ".2/stdout", "bytes");
 	make_dir("work/" ID_TEXT);
 	tmpspool_put("work", ID_TEXT "/notes", "bytes");
 
-	ck_assert_int_eq(spool_wipe(&tmpspool, &err), 5 + 1 + 1 + 2 + 1 + 1 + 1);
+	ck_assert_int_eq(spool_wipe(&tmpspool, &err), 5 + 1 + 1 + 2 + 1 + 1 + 1 + 1);
 
 	for (enum spool_state s = 0; s < SPOOL_STATE_MAX; s++) {
 		ck_assert(tmpspool_has(spool_state_name(s), "notes.txt"));
@@ -51,6 +52,7 @@ START_TEST(a_wipe_takes_ids_and_our_own_names_and_nothing_else)
 	ck_assert_int_eq(tmpspool_count("finished"), 1);
 	ck_assert(tmpspool_has("finished", "notes.txt"));
 	ck_assert_int_eq(tmpspool_count(".wq/handles"), 0);
+	ck_assert_int_eq(tmpspool_count(".wq/attempts"), 0);
 	ck_assert(tmpspool_has(".wq/run", "a-record")); /* the shepherd's */
 	ck_assert_int_eq(tmpspool_count("work"), 1);
 	ck_assert(tmpspool_has("work", ID_TEXT "/notes"));
