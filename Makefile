@@ -64,7 +64,7 @@ handler_src := $(wildcard plugins/thread-pool/handlers/*.c)
 bad_src   := $(wildcard tests/plugin/bad/*.c)
 plugin_test_src := $(wildcard tests/plugin/test_*.c)
 # Plugins that are there for tests only.
-TEST_PLUGINS := faulty scripted
+TEST_PLUGINS := elsewhere faulty scripted
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(1))
 layer_src  = $(filter-out $(mains),$(wildcard core/$(1)/*.c))
 archive    = $(B)/lib/$(1).a
@@ -155,7 +155,8 @@ $(foreach p,$(plugins),$(eval $(call plugin_rules,$(p))))
 
 # --- tests --------------------------------------------------------------------------------------
 # Unit tests of a layer use the helpers of its own and of these.
-SUPPORT_server := spool
+SUPPORT_server := spool link
+SUPPORT_plugin := link
 SUPPORT_cli    := client
 
 define unit_rule

@@ -46,6 +46,31 @@ const json_t *answer_running(const json_t *status, const char *id)
 	return NULL;
 }
 
+const char *answer_fate(const json_t *running)
+{
+	const char *fate = answer_text(running, "fate");
+	return strcmp(fate, "running") == 0 ? "" : fate;
+}
+
+const char *answer_fate_text(const json_t *running)
+{
+	static const struct {
+		const char *fate, *text;
+	} known[] = {
+		{ "recovering",
+			"an earlier server started it, and what became of it is not known yet" },
+		{ "unseen", "lost; wq-shepherd is not there to say whether anything of it runs" },
+		{ "clearing", "lost; what runs of it is being ended" },
+		{ "unknown",
+			"nobody can say whether it runs; 'wq abort --forget' gives its slot free" },
+	};
+	const char *fate = answer_fate(running);
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (strcmp(fate, known[i].fate) == 0)
+			return known[i].text;
+	return fate;
+}
+
 char *answer_progress(const json_t *running, char *ret, size_t size)
 {
 	const json_t *permille = json_object_get(running, "permille");

@@ -22,6 +22,10 @@ int64_t answer_int(const json_t *object, const char *key);
 /* The entry of "running" in a status answer for this id, or NULL. */
 const json_t *answer_running(const json_t *status, const char *id);
 
+/* What is known of one that is not just running, in a word or a sentence; "" for one that is. */
+const char *answer_fate(const json_t *running);
+const char *answer_fate_text(const json_t *running);
+
 /* "42 %  copying", "" where neither is known.  Returns `ret`. */
 char *answer_progress(const json_t *running, char *ret, size_t size);
 

@@ -113,8 +113,10 @@ static void print_line(const struct input *in, const struct wq_entry *entry, con
 {
 	char old[24], state[48], progress[160];
 	bool alone = entry->state == WQ_STATE_RUNNING && in->no_server;
-	snprintf(state, sizeof state, "%s%s%s", wq_state_name(entry->state),
-		alone ? " (no server)" : "", entry->aborting ? " (aborting)" : "");
+	const char *fate = more ? answer_fate(more) : "";
+	snprintf(state, sizeof state, "%s%s%s%.12s%s%s", wq_state_name(entry->state),
+		alone ? " (no server)" : "", *fate ? " (" : "", fate, *fate ? ")" : "",
+		entry->aborting ? " (aborting)" : "");
 	printf("%s  %-20s %5s", entry->id, state, answer_age(in->now_us - entry->made_us, old));
 	if (more) {
 		const char *texts[] = { answer_text(more, "status"),

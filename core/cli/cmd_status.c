@@ -31,7 +31,7 @@ static const struct {
 	{ "held", "held" },
 	{ "stopping", "the server is stopping" },
 	{ "no-space", "the file system is full" },
-	{ "recovering", "it waits for wq-shepherd to say what runs already" },
+	{ "recovering", "it is finding out what became of the tasks of an earlier server" },
 	{ "suspended", "nothing is started while the storage fails" },
 	{ "quarantined", "the plugin is quarantined: it broke the rules too often" },
 };
@@ -97,10 +97,23 @@ static void print_task_managers(const json_t *list)
 		cli_print_text(answer_text(tm, "plugin"), 14);
 		printf(" %9s %9" PRId64 "  ", running, answer_int(tm, "waiting"));
 		cli_print_text(why_text(answer_text(tm, "why")), 0);
+		if (json_is_true(json_object_get(tm, "late")))
+			fputs(", for longer than its recovery-limit", stdout);
+		if (answer_int(tm, "lost") > 0)
+			printf(" (lost, and still with a slot: %" PRId64 ")",
+				answer_int(tm, "lost"));
 		if (answer_int(tm, "strikes") > 0)
 			printf(" (strikes: %" PRId64 ")", answer_int(tm, "strikes"));
 		putchar('\n');
 	}
+}
+
+static void print_fate(const json_t *task)
+{
+	if (answer_int(task, "attempt") > 1)
+		printf("attempt %" PRId64 "  ", answer_int(task, "attempt"));
+	if (*answer_fate_text(task))
+		printf("(%s)  ", answer_fate_text(task));
 }
 
 static void print_running(const json_t *list)
@@ -116,6 +129,7 @@ static void print_running(const json_t *list)
 		putchar(' ');
 		cli_print_text(answer_text(task, "label"), 0);
 		fputs("  ", stdout);
+		print_fate(task);
 		cli_print_text(answer_progress(task, progress, sizeof progress), 0);
 		putchar('\n');
 	}

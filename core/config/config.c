@@ -34,6 +34,7 @@ void config_fini(struct config *c)
 		free(c->tms[i].name);
 		free(c->tms[i].plugin);
 		free(c->tms[i].keep_work);
+		free(c->tms[i].on_crash);
 	}
 	for (char **p = c->plugin_path; p && *p; p++)
 		free(*p);
@@ -201,6 +202,25 @@ static int keep_plugin(struct reading *r, const struct parsed_section *s, struct
 	return 0;
 }
 
+static int line_of(const struct settings *own, enum tm_option o, int otherwise)
+{
+	for (size_t i = 0; i < own->n; i++)
+		if (strcmp(own->items[i].key, config_tm_options[o].name) == 0)
+			return own->items[i].line;
+	return otherwise;
+}
+
+/* Its default depends on what the plugin can, which is not known here. */
+static int take_on_crash(
+	const struct settings *own, const struct wq_value *value, struct config_tm *tm)
+{
+	if (!value->is_set)
+		return 0;
+	tm->on_crash_line = line_of(own, TM_ON_CRASH, tm->line);
+	tm->on_crash = strdup(value->u.s);
+	return tm->on_crash ? 0 : -ENOMEM;
+}
+
 static int check_tm(struct reading *r, size_t index)
 {
 	struct parsed_section *s = &r->parsed.sections[index];
@@ -224,15 +244,17 @@ static int check_tm(struct reading *r, size_t index)
 	if (rc < 0)
 		return rc == -ENOMEM ? rc : keep_plugin(r, s, tm);
 	const char *plugin = values.values[TM_PLUGIN].u.s;
-	for (size_t i = 0; i < s->own.n; i++)
-		if (strcmp(s->own.items[i].key, config_tm_options[TM_PLUGIN].name) == 0)
-			at.line = s->own.items[i].line;
+	at.line = line_of(&s->own, TM_PLUGIN, at.line);
 	at.key = config_tm_options[TM_PLUGIN].name;
 	at.value = plugin;
 	tm->max_running = values.values[TM_MAX_RUNNING].u.i;
 	tm->run_limit_ns = values.values[TM_RUN_LIMIT].u.i;
+	tm->max_attempts = values.values[TM_MAX_ATTEMPTS].u.i;
+	tm->recovery_limit_ns = values.values[TM_RECOVERY_LIMIT].u.i;
 	tm->keep_work = strdup(values.values[TM_KEEP_WORK].u.s);
 	rc = tm->keep_work ? take_plugin(r, plugin, &at, tm) : -ENOMEM;
+	if (rc == 0)
+		rc = take_on_crash(&s->own, &values.values[TM_ON_CRASH], tm);
 	options_fini(&values);
 	return rc;
 }

@@ -14,6 +14,9 @@ struct config_tm {
 	int64_t max_running;
 	int64_t run_limit_ns; /* "run-limit"; 0: none */
 	char *keep_work;      /* "finished", "failed", "never" */
+	char *on_crash; /* "fail", "adopt", "requeue"; NULL: as its plugin can, set by who knows */
+	int on_crash_line;
+	int64_t max_attempts, recovery_limit_ns;
 	struct setting *options;
 	size_t n_options;
 	int line;

@@ -94,6 +94,15 @@ static void print_tm(const struct config_tm *tm, FILE *out)
 	fprintf(out, "\t%s = ", config_tm_options[TM_KEEP_WORK].name);
 	print_text(tm->keep_work, out);
 	fputc('\n', out);
+	if (tm->on_crash) {
+		fprintf(out, "\t%s = ", config_tm_options[TM_ON_CRASH].name);
+		print_text(tm->on_crash, out);
+		fputc('\n', out);
+	}
+	fprintf(out, "\t%s = %" PRId64 "\n", config_tm_options[TM_MAX_ATTEMPTS].name,
+		tm->max_attempts);
+	fprintf(out, "\t%s = %s\n", config_tm_options[TM_RECOVERY_LIMIT].name,
+		quantity_format_duration(tm->recovery_limit_ns, limit));
 	if (tm->n_options > 0) {
 		fputs("\toptions {\n", out);
 		for (size_t i = 0; i < tm->n_options; i++) {

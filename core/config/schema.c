@@ -136,6 +136,27 @@ const struct wq_option config_tm_options[] = {
 		.def = "finished",
 		.choices = "finished|failed|never",
 		.type = WQ_T_CHOICE },
+	[TM_ON_CRASH] = { .name = "on-crash",
+		.help = "What becomes of a task that is lost in a crash: it has failed for good; "
+			"the "
+			"same, but what has certainly not begun is started; or what is certainly "
+			"over "
+			"is started again",
+		.choices = "fail|adopt|requeue",
+		.type = WQ_T_CHOICE },
+	[TM_MAX_ATTEMPTS] = { .name = "max-attempts",
+		.help = "How often a request is started at most, where on-crash is requeue",
+		.def = "3",
+		.min = 1,
+		.max = 64, /* so many work directories the output is looked for in */
+		.type = WQ_T_INT },
+	[TM_RECOVERY_LIMIT] = { .name = "recovery-limit",
+		.help = "How long a starting server asks the plugin what became of the tasks of an "
+			"earlier one; what it cannot say by then stays unknown",
+		.def = "30s",
+		.min = NS_PER_S,
+		.max = INT64_MAX,
+		.type = WQ_T_DURATION },
 };
 const size_t config_n_tm_options = TM_MAX;
 _Static_assert(sizeof config_tm_options / sizeof *config_tm_options == TM_MAX, "section options");

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <wq/plugin.h> /* struct wq_bytes */
 
@@ -32,12 +33,12 @@ enum {
 };
 
 /*
- * Append the answer, one CBOR item of at most CONTROL_ANSWER_MAX bytes, to `ret`.  A failure
+ * Append the answer, one CBOR item of at most CONTROL_ANSWER_MAX bytes, to `ret`.  `uid` is who asks.  A failure
  * becomes an error answer: err->name, or where that is empty the name of the code, and err->text.
  * `args`: the arguments, one well-formed CBOR map; len 0 where there are none.  Borrowed.
  */
-typedef int control_fn(
-	void *arg, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err);
+typedef int control_fn(void *arg, uid_t uid, const char *what, struct wq_bytes args,
+	struct buf *ret, struct wq_err *err);
 
 /*
  * Serve in the directory `dir_fd`, replacing a dead socket (the caller holds the lock).

@@ -25,6 +25,7 @@ struct connection {
 	struct control *control;
 	struct loop_fd *source;
 	int fd;       /* -1: this place is free */
+	uid_t uid;    /* whose it is */
 	bool refused; /* a stranger's: told so when it asks, for what is unread at close is a reset */
 	uint64_t last; /* when it last said something, in turns of the counter below */
 };
@@ -69,12 +70,12 @@ static void send_error(struct connection *c, const char *name, const char *text)
 		send_message(c);
 }
 
-static int answer(
-	struct control *control, const char *what, struct wq_bytes args, struct wq_err *err)
+static int answer(struct connection *c, const char *what, struct wq_bytes args, struct wq_err *err)
 {
+	struct control *control = c->control;
 	buf_clear(&control->answer);
 	buf_clear(&control->message);
-	int rc = control->fn(control->arg, what, args, &control->answer, err);
+	int rc = control->fn(control->arg, c->uid, what, args, &control->answer, err);
 	if (rc < 0)
 		return rc;
 	if (control->answer.len > CONTROL_ANSWER_MAX)
@@ -114,7 +115,7 @@ static void on_connection(void *arg, uint32_t events)
 	else
 		rc = message_get_ask(bytes, (size_t)n, what, &args, &err);
 	if (rc == 0)
-		rc = answer(c->control, what, args, &err);
+		rc = answer(c, what, args, &err);
 	if (rc == 0)
 		send_message(c);
 	else
@@ -142,12 +143,13 @@ static struct connection *find_place(struct control *control)
 	return find_oldest(control);
 }
 
-static bool may_ask(int fd)
+static bool may_ask(int fd, uid_t *ret_uid)
 {
 	struct ucred peer;
 	socklen_t len = sizeof peer;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return false;
+	*ret_uid = peer.uid;
 	return peer.uid == 0 || peer.uid == geteuid();
 }
 
@@ -157,7 +159,7 @@ static void take(struct control *control, int fd)
 	drop(c);
 	c->fd = fd;
 	c->last = ++control->turn;
-	c->refused = !may_ask(fd);
+	c->refused = !may_ask(fd, &c->uid);
 	/* Best effort: a smaller buffer only makes large answers fail, with a sentence. */
 	int room = 2 * CONTROL_ANSWER_MAX;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);

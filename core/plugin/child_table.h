@@ -38,7 +38,8 @@ enum family_state {
 	FAMILY_UNCLAIMED, /* the shepherd told of it, and no task has been given it yet */
 	FAMILY_OWNED,     /* `instance` has the task */
 	FAMILY_OVER,      /* the task was given back, or there is none: what runs is ended */
-	FAMILY_LEFT       /* its instance went away before the task's end: left to itself */
+	FAMILY_LEFT       /* its instance went away before the task's end, or could not say what is
+			   * to become of it: left to itself */
 };
 
 struct child {

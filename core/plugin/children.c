@@ -596,6 +596,30 @@ size_t children_clear(struct children *c, const char *task_name)
 	return n;
 }
 
+void children_leave(struct children *c, const char *task_name)
+{
+	struct family *f = family_find(&c->table, task_name, strlen(task_name));
+	if (f && f->state == FAMILY_UNCLAIMED)
+		family_take(&c->table, f, FAMILY_LEFT);
+}
+
+bool children_has(const struct children *c, const char *task_name)
+{
+	const struct family *f = family_find(&c->table, task_name, strlen(task_name));
+	const struct child *ch;
+	if (!f)
+		return false;
+	LIST_FOREACH(ch, &f->children, sibling)
+	if (!ch->is_imagined)
+		return true;
+	return false;
+}
+
+bool children_knows_all(const struct children *c)
+{
+	return c->was_up && c->is_complete;
+}
+
 void children_ack(struct children *c, const char *task_name)
 {
 	struct family *f = family_find(&c->table, task_name, strlen(task_name));

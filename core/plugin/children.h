@@ -69,6 +69,15 @@ void children_instance_gone(struct children *c, struct instance *i);
  */
 size_t children_clear(struct children *c, const char *task_name);
 
+/* Somebody who could not be asked may want them yet: they are no strays, and go on. */
+void children_leave(struct children *c, const char *task_name);
+
+/* Does the shepherd know a child of this task, running or ended? */
+bool children_has(const struct children *c, const char *task_name);
+
+/* Is what the shepherd knows all that there was, so that a task without children never had any? */
+bool children_knows_all(const struct children *c);
+
 /* Its result is safe: the shepherd may forget its children.  By the task's name, for its tid is gone. */
 void children_ack(struct children *c, const char *task_name);
 

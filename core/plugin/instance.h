@@ -102,8 +102,8 @@ bool instance_can_recover(const struct instance *i);
 /*
  * After instance_start, before instance_recover_end, and with children when those are up: what became
  * of a task of an earlier server?  WQ_ADOPTED: it is as if instance_start_task had answered WQ_OK,
- * with its number in `ret_tid`; its children are its own again.  WQ_NEVER_BEGAN, WQ_ENDED, or all
- * else (a fault too): it cannot be known.
+ * with its number in `ret_tid`; its children are its own again.  WQ_NEVER_BEGAN, WQ_ENDED; WQ_RETRY: ask
+ * again in err->code milliseconds; or all else (a fault too): it cannot be known.
  */
 int instance_recover(
 	struct instance *i, const struct instance_task *task, wq_tid *ret_tid, struct wq_err *err);

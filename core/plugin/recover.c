@@ -27,10 +27,20 @@ static int check_may_recover(const struct instance *i, struct wq_err *err)
 	return 0;
 }
 
+enum {
+	RETRY_DEFAULT_MS = 1000
+};
+
 /* The answer of recover; all below 0 are "cannot be known". */
 static int answer(struct instance *i, int32_t rc, struct wq_err *said, struct wq_err *err)
 {
 	switch (rc) {
+	case WQ_RETRY: {
+		int32_t delay_ms = said->code > 0 ? said->code : RETRY_DEFAULT_MS;
+		guard_clean_err(said, "it cannot be told yet what became of the task");
+		err_set_name(err, delay_ms, said->name, "%s", said->text);
+		return rc;
+	}
 	case WQ_ADOPTED:
 	case WQ_NEVER_BEGAN:
 	case WQ_ENDED:

@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The tasks that an earlier server started: their task managers say what became of them.  Each has
- * kept its slot since recovery, and nothing new starts in its task manager before.
+ * kept its slot since recovery, and nothing new starts in its task manager before all have been asked
+ * for, or recovery-limit has passed.  Task managers do not wait for each other, with one exception:
+ * adopt_release.
  */
 #include "server/server.h"
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/quantity.h"
 #include "base/time.h"
+#include "spool/examine.h"
 #include "spool/read.h"
 #include "spool/work.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum {
-	ASK_TRIES = 5 /* a second apart; then what cannot be asked for is lost */
-};
+static const int64_t PAUSE_MIN_NS = NS_PER_S; /* after a failure of the system, doubled each time */
+static const int64_t PAUSE_MAX_NS = 8 * NS_PER_S;
 
 static const char may_have_run[] =
 	"the server ended while it ran; it may or may not have run to its end";
@@ -38,16 +42,52 @@ static int64_t started_at(const struct server *s, const struct task *task)
 	return ago > 0 && ago < now / 1000 ? now - ago * 1000 : now;
 }
 
+static bool has_children(const struct task_manager *tm)
+{
+	return (tm->plugin->desc.caps & WQ_CAP_CHILDREN) != 0;
+}
+
+static bool can_recover(const struct server *s, const struct task *task)
+{
+	return task->tm >= 0 && instance_can_recover(s->tms[task->tm].instance);
+}
+
+bool adopt_may_run(const struct server *s, const struct task *task)
+{
+	return can_recover(s, task) || lost_may_have_children(s, task);
+}
+
+void adopt_found(struct server *s, struct task *task)
+{
+	task->found = true;
+	if (!adopt_may_run(s, task)) {
+		lost_lose(s, task, true, "server-restart", may_have_run);
+		return;
+	}
+	task->adopting = true;
+	task->started_ns = started_at(s, task);
+}
+
+/* ---- asking for one ----------------------------------------------------------------------------- */
+
+/* What its request says, where that can be read still: its task is found by its name. */
+static int read_again(struct server *s, const struct task *task, struct buf *bytes,
+	struct request *ret, struct wq_err *err)
+{
+	int rc = read_request(
+		&s->spool, SPOOL_RUNNING, task->id, EXAMINE_MAX_BYTES, 0, bytes, NULL, err);
+	if (rc == 0)
+		rc = request_decode(bytes->data, bytes->len, ret, err);
+	return err_is_system(rc) && rc != -EAGAIN && rc != -ENOENT ? rc : 0;
+}
+
 static int ask(struct server *s, struct task *task, struct wq_err *err)
 {
 	struct buf bytes = { 0 }, handle = { 0 };
 	struct request req = { 0 };
 	char name[TASK_NAME_MAX], id[REQID_SIZE], work[PATH_MAX];
 	const struct task_manager *tm = &s->tms[task->tm];
-	int rc = read_request(&s->spool, SPOOL_RUNNING, task->id, (size_t)s->config.request_limit,
-		0, &bytes, NULL, err);
-	if (rc == 0)
-		rc = request_decode(bytes.data, bytes.len, &req, err);
+	int rc = read_again(s, task, &bytes, &req, err);
 	if (rc == 0) {
 		task->has_handle =
 			work_get_handle(&s->spool, task->id, task->attempt, &handle) == 0;
@@ -55,8 +95,8 @@ static int ask(struct server *s, struct task *task, struct wq_err *err)
 		keep_find_work(s, task, work, sizeof work);
 		struct instance_task t = { .id = reqid_format(task->id, id),
 			.name = task_name(task, s->spool.uuid, name),
-			.key = req.key,
-			.label = req.label,
+			.key = task->key,
+			.label = task->label,
 			.request = req.payload,
 			.attempt = task->attempt,
 			.ref = task->ref,
@@ -70,97 +110,153 @@ static int ask(struct server *s, struct task *task, struct wq_err *err)
 	return rc;
 }
 
-/* Over when nothing of it runs. */
-static void clear(struct server *s, struct task *task)
+static void wake_at(struct server *s, int64_t at_ns)
 {
-	char name[TASK_NAME_MAX];
-	size_t left =
-		s->children ? children_clear(s->children, task_name(task, s->spool.uuid, name)) : 0;
-	if (left && !task->clearing)
-		log_notice("%s: it is lost, but %zu children of it run; ending them",
-			ID_TEXT(task->id), left);
-	task->clearing = left > 0;
-	if (left)
-		return;
-	task->ended_ns = time_mono_ns();
-	log_info("%s: lost: %s", ID_TEXT(task->id), task->text);
-	sched_ended(s->sched, task->id, task->ended_ns);
+	if (at_ns < s->adopt_at_ns)
+		s->adopt_at_ns = at_ns;
 }
 
-static void lose(struct server *s, struct task *task, const char *error, const char *text)
+/* It is not to be told yet, or the system has failed, which says nothing of the task. */
+static bool asks_again(struct task *task, int answer, const struct wq_err *err, int64_t now)
 {
-	task_set_outcome(task, RESULT_LOST, error, text);
-	clear(s, task);
-}
-
-/* The system has failed, which says nothing of the task: ask again, for a while. */
-static bool ask_again(struct server *s, struct task *task, int answer, const struct wq_err *err)
-{
-	if (!err_is_system(answer) || answer == -EAGAIN || ++task->asked > ASK_TRIES)
+	if (answer == WQ_RETRY) {
+		task->ask_at_ns = time_after(now, err->code * NS_PER_MS);
+		log_debug("%s: to be asked for again in %d ms: %s", ID_TEXT(task->id), err->code,
+			err->text);
+		return true;
+	}
+	if (!err_is_system(answer))
 		return false;
+	task->ask_pause_ns = task->ask_pause_ns ? 2 * task->ask_pause_ns : PAUSE_MIN_NS;
+	if (task->ask_pause_ns > PAUSE_MAX_NS)
+		task->ask_pause_ns = PAUSE_MAX_NS;
+	task->ask_at_ns = time_after(now, task->ask_pause_ns);
 	log_err("%s: its task manager cannot be asked, trying again: %s", ID_TEXT(task->id),
 		err->text);
-	s->adopt_at_ns = time_after(time_mono_ns(), NS_PER_S);
 	return true;
 }
 
-/* False: to be asked again. */
-static bool adopt(struct server *s, struct task *task)
+static void put_back(struct server *s, struct task *task)
+{
+	if (attempt_is_doubted(s, task)) {
+		lost_lose(s, task, false, "server-restart",
+			"what would tell whether it began was lost with the power");
+		return;
+	}
+	if (task->on_crash == ON_CRASH_FAIL) {
+		lost_lose(s, task, true, "server-restart",
+			"it never began, but is not to be started a second time");
+		return;
+	}
+	log_info("%s: it never began", ID_TEXT(task->id));
+	keep_nothing(s, task);
+	sched_not_begun(s->sched, task->id, time_mono_ns());
+}
+
+/* False: to be asked for again. */
+static bool adopt(struct server *s, struct task *task, int64_t now)
 {
 	struct wq_err err = { 0 };
-	const char *tm = s->tms[task->tm].config->name;
+	if (now < task->ask_at_ns)
+		return false;
 	int answer = ask(s, task, &err);
-	if (ask_again(s, task, answer, &err))
+	if (asks_again(task, answer, &err, now))
 		return false;
 	task->adopting = false;
-	task->started_ns = started_at(s, task);
 	switch (answer) {
 	case WQ_ADOPTED:
-		log_info("%s: adopted by '%s'", ID_TEXT(task->id), tm);
+		log_info("%s: adopted by '%s'", ID_TEXT(task->id), s->tms[task->tm].config->name);
 		if (task->run_limit_ns)
 			wq_check(sched_limit(s->sched, task->id,
 				time_after(task->started_ns, task->run_limit_ns)));
 		break;
 	case WQ_NEVER_BEGAN:
-		log_info("%s: it never began", ID_TEXT(task->id));
-		keep_nothing(s, task);
-		sched_not_begun(s->sched, task->id, time_mono_ns());
+		put_back(s, task);
 		break;
 	case WQ_ENDED:
-		lose(s, task, "server-restart",
+		lost_lose(s, task, true, "server-restart",
 			"it ended while no server ran, and how cannot be known");
 		break;
 	default:
-		lose(s, task, "server-restart", err.text[0] ? err.text : may_have_run);
+		lost_lose(s, task, false, "server-restart", err.text[0] ? err.text : may_have_run);
 	}
 	return true;
 }
 
-static bool can_recover(const struct server *s, const struct task *task)
-{
-	return task->tm >= 0 && instance_can_recover(s->tms[task->tm].instance);
-}
-
-bool adopt_may_run(const struct server *s, const struct task *task)
-{
-	return can_recover(s, task) || s->children;
-}
+/* ---- asking for all ----------------------------------------------------------------------------- */
 
 static bool can_be_asked(const struct server *s, const struct task_manager *tm)
 {
-	bool has_children = (tm->plugin->desc.caps & WQ_CAP_CHILDREN) != 0;
-	return !tm->recovered && (!has_children || children_is_up(s->children));
+	return !has_children(tm) || children_is_up(s->children);
 }
 
 /* Ask for all tasks of one task manager.  False: some are to be asked for again. */
-static bool adopt_all(struct server *s, uint32_t tm)
+static bool adopt_all(struct server *s, uint32_t tm, int64_t now)
 {
 	bool all = true;
 	struct task *t = tasks_next(&s->tasks, 0);
-	for (; t; t = tasks_next(&s->tasks, t->ref))
-		if (t->adopting && t->tm == (int)tm && can_recover(s, t))
-			all = adopt(s, t) && all;
+	for (; t; t = tasks_next(&s->tasks, t->ref)) {
+		if (!t->adopting || t->tm != (int)tm || !can_recover(s, t) || adopt(s, t, now))
+			continue;
+		wake_at(s, t->ask_at_ns);
+		all = false;
+	}
 	return all;
+}
+
+/* Its time is over: what it could not say stays unknown. */
+static void give_up(struct server *s, uint32_t tm)
+{
+	char limit[32], text[128];
+	snprintf(text, sizeof text,
+		"its task manager could not say within its recovery-limit of %s what became of it",
+		quantity_format_duration(s->tms[tm].config->recovery_limit_ns, limit));
+	struct task *t = tasks_next(&s->tasks, 0);
+	for (; t; t = tasks_next(&s->tasks, t->ref)) {
+		if (!t->adopting || t->tm != (int)tm || !can_recover(s, t))
+			continue;
+		t->adopting = false;
+		lost_unanswered(s, t, text);
+	}
+}
+
+static void say_late(struct task_manager *tm)
+{
+	char limit[32];
+	if (tm->is_late)
+		return;
+	tm->is_late = true;
+	log_warn("the recovery of '%s' takes longer than its recovery-limit of %s: there is no "
+		 "wq-shepherd to say what its tasks run; it starts nothing until then",
+		tm->config->name, quantity_format_duration(tm->config->recovery_limit_ns, limit));
+}
+
+static void recover_one(struct server *s, uint32_t i, int64_t now)
+{
+	struct task_manager *tm = &s->tms[i];
+	if (tm->recovered)
+		return;
+	bool can = can_be_asked(s, tm);
+	if (!tm->recover_until_ns || (can && !tm->is_asked))
+		tm->recover_until_ns = time_after(now, tm->config->recovery_limit_ns);
+	tm->is_asked = can;
+	bool is_late = now >= tm->recover_until_ns;
+	if (!is_late)
+		wake_at(s, tm->recover_until_ns);
+	if (!can) {
+		if (is_late)
+			say_late(tm);
+		return;
+	}
+	if (!adopt_all(s, i, now)) {
+		if (!is_late)
+			return;
+		give_up(s, i);
+	}
+	instance_recover_end(tm->instance);
+	tm->recovered = true;
+	tm->is_late = false;
+	s->holds_back = true;
 }
 
 /* Those for which there is nobody to ask. */
@@ -171,37 +267,75 @@ static void lose_others(struct server *s)
 		if (!t->adopting || can_recover(s, t))
 			continue;
 		t->adopting = false;
-		t->started_ns = started_at(s, t);
-		lose(s, t, "server-restart", may_have_run);
+		lost_lose(s, t, true, "server-restart", may_have_run);
 	}
-}
-
-void adopt_cleared(struct server *s)
-{
-	struct task *t = tasks_next(&s->tasks, 0);
-	for (; t; t = tasks_next(&s->tasks, t->ref))
-		if (t->clearing)
-			clear(s, t);
 }
 
 void adopt_tasks(struct server *s)
 {
 	bool all = true, is_up = s->children && children_is_up(s->children);
+	int64_t now = time_mono_ns();
 	s->adopt_at_ns = TIME_NEVER;
 	for (uint32_t i = 0; i < s->n_tms; i++) {
-		struct task_manager *tm = &s->tms[i];
-		if (can_be_asked(s, tm) && adopt_all(s, i)) {
-			instance_recover_end(tm->instance);
-			tm->recovered = true;
-			sched_hold(s->sched, i, false);
-		}
-		all = all && tm->recovered;
+		recover_one(s, i, now);
+		all = all && s->tms[i].recovered;
 	}
+	(void)adopt_release(s);
 	if (!is_up)
 		return;
 	lose_others(s);
-	adopt_cleared(s);
+	lost_look(s);
 	size_t strays = all ? children_end_strays(s->children) : 0;
 	if (strays)
 		log_notice("%zu children belong to no request; ending them", strays);
+}
+
+/* ---- release ------------------------------------------------------------------------------------ */
+
+/*
+ * Is it found by the next recovery only as what wq-shepherd has no record of?  From the first child of
+ * this boot on that is taken for the proof that it never began.
+ */
+static bool is_at_risk(struct server *s, struct task *task)
+{
+	char name[TASK_NAME_MAX];
+	if (!task->found || (task->tm >= 0 && !has_children(&s->tms[task->tm])))
+		return false;
+	if (children_has(s->children, task_name(task, s->spool.uuid, name)) ||
+		attempt_is_doubted(s, task))
+		return false;
+	/* Its result is not on its way. */
+	return task->lost != TASK_LOST_UNKNOWN || attempt_doubt_it(s, task) < 0;
+}
+
+static bool may_spawn(struct server *s)
+{
+	if (!s->children || children_knows_all(s->children))
+		return true;
+	struct task *t = tasks_next(&s->tasks, 0);
+	for (; t; t = tasks_next(&s->tasks, t->ref))
+		if (is_at_risk(s, t))
+			return false;
+	return true;
+}
+
+bool adopt_release(struct server *s)
+{
+	bool any = false, still = false;
+	if (!s->holds_back)
+		return false;
+	bool spawns = may_spawn(s);
+	for (uint32_t i = 0; i < s->n_tms; i++) {
+		struct task_manager *tm = &s->tms[i];
+		if (!tm->recovered || tm->is_released)
+			continue;
+		if (has_children(tm) && !spawns) {
+			still = true;
+			continue;
+		}
+		tm->is_released = any = true;
+		sched_hold(s->sched, i, false);
+	}
+	s->holds_back = still;
+	return any;
 }

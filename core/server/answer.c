@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What wq.sock answers: "status", "metrics" and, in settings.c, "set".  docs/wq-control.cddl.
+ * What wq.sock answers: "status", "metrics", and in the files of their names "set" (settings.c) and
+ * "forget".  docs/wq-control.cddl.
  */
 #include "server/server.h"
 
@@ -42,9 +43,13 @@ static void put_task_manager(const struct server *s, uint32_t i, struct wq_cbor_
 	struct sched_tm_state state;
 	sched_tm_state(s->sched, i, time_mono_ns(), &state);
 	bool quarantined = instance_is_quarantined(tm->instance);
-	wq_cbor_put_map(out, 7);
+	wq_cbor_put_map(out, 10);
 	wq_cbor_put_pair(out, "name", tm->config->name);
+	put_number(out, "lost", lost_count(s, i));
+	wq_cbor_put_text(out, "late");
+	wq_cbor_put_bool(out, tm->is_late);
 	wq_cbor_put_pair(out, "plugin", tm->plugin->desc.name);
+	wq_cbor_put_pair(out, "on-crash", on_crash_name(tm->on_crash));
 	put_number(out, "max-running", sched_max_running(s->sched, i));
 	put_number(out, "running", state.running);
 	put_number(out, "waiting", state.waiting);
@@ -52,14 +57,30 @@ static void put_task_manager(const struct server *s, uint32_t i, struct wq_cbor_
 	put_number(out, "strikes", (int64_t)instance_strikes(tm->instance));
 }
 
+/* What is known of it, where that is less than that it runs. */
+static const char *fate_of(const struct task *task)
+{
+	static const char *const lost[] = {
+		[TASK_NOT_LOST] = "running",
+		[TASK_LOST_UNSEEN] = "unseen",
+		[TASK_LOST_CLEARING] = "clearing",
+		[TASK_LOST_UNKNOWN] = "unknown",
+	};
+	return task->adopting ? "recovering" : lost[task->lost];
+}
+
 static void put_running(const struct server *s, const struct task *task, struct wq_cbor_out *out)
 {
 	char text[256] = "";
-	int32_t permille =
-		instance_progress(s->tms[task->tm].instance, task->tid, text, sizeof text);
-	wq_cbor_put_map(out, 7);
+	const struct task_manager *tm = task->tm >= 0 ? &s->tms[task->tm] : NULL;
+	int32_t permille = tm ? instance_progress(tm->instance, task->tid, text, sizeof text) : -1;
+	if (task->lost)
+		snprintf(text, sizeof text, "%s", task->text);
+	wq_cbor_put_map(out, 9);
 	wq_cbor_put_pair(out, "id", ID_TEXT(task->id));
-	wq_cbor_put_pair(out, "task-manager", s->tms[task->tm].config->name);
+	wq_cbor_put_pair(out, "fate", fate_of(task));
+	put_number(out, "attempt", task->attempt);
+	wq_cbor_put_pair(out, "task-manager", tm ? tm->config->name : "");
 	wq_cbor_put_pair(out, "label", task->label);
 	wq_cbor_put_pair(out, "key", task->key);
 	put_number(out, "since-us", time_wall_us_at(task->started_ns));
@@ -75,7 +96,8 @@ static int answer_status(const struct server *s, struct buf *ret)
 	char reason[128];
 	wq_cbor_out_init(&running);
 	for (const struct task *t = tasks_next(&s->tasks, 0); t; t = tasks_next(&s->tasks, t->ref))
-		if (t->started_ns && !t->ended_ns && running.len < RUNNING_MAX_BYTES) {
+		if ((t->started_ns || t->lost) && (!t->ended_ns || t->lost) &&
+			running.len < RUNNING_MAX_BYTES) {
 			put_running(s, t, &running);
 			shown++;
 		}
@@ -114,16 +136,18 @@ static int answer_status(const struct server *s, struct buf *ret)
 	return rc;
 }
 
-int answer_question(
-	void *server, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err)
+int answer_question(void *server, uid_t uid, const char *what, struct wq_bytes args,
+	struct buf *ret, struct wq_err *err)
 {
 	struct server *s = server;
 	if (strcmp(what, "set") == 0)
 		return settings_answer(s, args, ret, err);
+	if (strcmp(what, "forget") == 0)
+		return forget_answer(s, uid, args, ret, err);
 	if (strcmp(what, "status") == 0)
 		return answer_status(s, ret);
 	if (strcmp(what, "metrics") == 0)
 		return metrics_answer(s, ret);
 	return err_set_name(err, -WQ_E_UNSUPPORTED, "unknown-question",
-		"'%s' is not known here; known are 'status', 'metrics' and 'set'", what);
+		"'%s' is not known here; known are 'status', 'metrics', 'set' and 'forget'", what);
 }

@@ -113,6 +113,7 @@ static void finish(struct server *s, struct task *task)
 	struct reqid id = task->id;
 	count(s, task);
 	keep_after(s, task);
+	attempt_over(s, id);
 	retain_completed(s, task->keep_for_ns);
 	tasks_drop(&s->tasks, task->ref);
 	sched_completed(s->sched, id);

@@ -51,11 +51,26 @@ static void acknowledge(struct server *s, struct task *task)
 		children_ack(s->children, task_name(task, s->spool.uuid, name));
 }
 
+static bool keeps_work(const struct server *s, const struct task *task, bool ok)
+{
+	const char *how = task->tm >= 0 ? s->tms[task->tm].config->keep_work : "never";
+	return strcmp(how, "never") != 0 && !(ok && strcmp(how, "failed") == 0);
+}
+
 void keep_after(struct server *s, struct task *task)
 {
 	acknowledge(s, task);
-	const char *how = task->tm >= 0 ? s->tms[task->tm].config->keep_work : "never";
-	if (strcmp(how, "never") == 0 || (strcmp(how, "failed") == 0 && task->status == RESULT_OK))
+	if (!keeps_work(s, task, task->status == RESULT_OK)) {
+		remove_work(s, task);
+		if (task->attempt > 1)
+			keep_no_work(s, task->id);
+	}
+}
+
+void keep_between(struct server *s, struct task *task)
+{
+	acknowledge(s, task);
+	if (!keeps_work(s, task, false))
 		remove_work(s, task);
 }
 

@@ -214,6 +214,8 @@ static void write_tm_counters(struct writer *w)
 			METRICS_LOST },
 		{ { "wq_expired_total", "requests not started in time, counted in completed too" },
 			METRICS_EXPIRED },
+		{ { "wq_requeued_total", "tasks lost by a crash and started again" },
+			METRICS_REQUEUED },
 	};
 	static const struct about completed = { "wq_completed_total",
 		"requests that came to their end, by how" };

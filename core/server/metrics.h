@@ -18,6 +18,7 @@ enum metrics_counter { /* one for each task manager */
 	METRICS_REJECTED,
 	METRICS_LOST,
 	METRICS_EXPIRED,
+	METRICS_REQUEUED,
 	METRICS_N_COUNTERS
 };
 

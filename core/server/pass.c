@@ -75,7 +75,7 @@ void server_pass(struct server *s)
 		n++;
 	}
 	commit_flush(s);
-	s->pass_unfinished = n == DECISIONS_A_PASS;
+	s->pass_unfinished = n == DECISIONS_A_PASS || adopt_release(s);
 	if (!s->pass_unfinished)
 		n += look_ahead(s);
 	if (n > 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PUT_BACK: a task that never began goes from 3-running back to its place in 2-pending.
+ * PUT_BACK: a task that never began goes from 3-running back to its place in 2-pending; and one that is
+ * lost and over, for its next attempt, which is written down before: a crash in between finds that
+ * one, which never began.
  */
 #include "server/server.h"
 
@@ -14,7 +16,11 @@
 
 void put_back_carry_out(struct server *s, const struct sched_decision *d)
 {
-	int rc = move_put_back(&s->spool, d->id);
+	struct task *task = d->ref ? tasks_get(&s->tasks, d->ref) : NULL;
+	bool again = task && task->again;
+	int rc = again ? attempt_next(s, task) : 0;
+	if (rc == 0)
+		rc = move_put_back(&s->spool, d->id);
 	if (rc == -EEXIST) /* put there behind our back */
 		(void)set_aside(s, s->spool.dir_fd[SPOOL_PENDING], ID_TEXT(d->id), "duplicate-id",
 			"another request has this id");
@@ -25,7 +31,9 @@ void put_back_carry_out(struct server *s, const struct sched_decision *d)
 		pass_defer(s, d);
 		return;
 	}
-	log_info("%s: never began, pending again", ID_TEXT(d->id));
+	if (again)
+		keep_between(s, task);
+	log_info(again ? "%s: pending again" : "%s: never began, pending again", ID_TEXT(d->id));
 	int64_t at = expire_at(d->id, expire_read_within(s, d->id), time_mono_ns());
 	tasks_drop(&s->tasks, d->ref);
 	sched_put_back(s->sched, d->id);

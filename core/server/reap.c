@@ -53,7 +53,10 @@ static void take(struct server *s, struct task *task, const struct wq_outcome *o
 	metrics_observe(&s->metrics, task->tm, METRICS_RUNNING, now - task->started_ns);
 	log_info("%s: reaped: %s, code %d, %zu bytes", ID_TEXT(task->id),
 		result_status_name(task->status), task->code, o->result.len);
-	sched_ended(s->sched, task->id, now);
+	if (o->how == WQ_DONE_LOST)
+		lost_reaped(s, task);
+	else
+		sched_ended(s->sched, task->id, now);
 }
 
 static void take_back(struct server *s, struct task *task, const struct wq_outcome *o, int64_t now)

@@ -55,12 +55,13 @@ static int read_task(struct server *s, struct reqid id, struct task **ret)
 	if (rc == 0 && request_decode_envelope(bytes.data, bytes.len, &req, NULL) == 0) {
 		task_describe(task, &req);
 		task->tm = task_managers_find(s, req.task_manager);
+		task->on_crash = policy_of(s, task->tm, &req);
 		if (task->tm >= 0)
 			task->run_limit_ns = task_managers_run_limit(s, task->tm, &req);
 	}
 	buf_fini(&bytes);
 	task->uid = uid;
-	task->attempt = 1;
+	task->attempt = attempt_of(s, id);
 	*ret = task;
 	return 0;
 }
@@ -91,13 +92,14 @@ static int find_running(struct recovery *v, struct reqid id)
 	int rc = read_task(s, id, &task);
 	if (rc < 0)
 		return rc;
-	if (!adopt_may_run(s, task))
-		return lose(v, task, false, "server-restart",
-			"the server ended while it ran; it may or may not have run to its end");
-	task->adopting = true;
-	v->running++;
 	uint32_t tm = task->tm >= 0 ? (uint32_t)task->tm : s->default_tm;
-	return sched_found_running(s->sched, id, tm, task->ref, time_mono_ns());
+	rc = sched_found_running(s->sched, id, tm, task->ref, time_mono_ns());
+	if (rc < 0)
+		return rc;
+	adopt_found(s, task);
+	v->running += task->adopting;
+	v->lost += !task->adopting;
+	return 0;
 }
 
 /* Its client may have withdrawn it since the names were listed. */
@@ -298,7 +300,10 @@ int recover_spool(struct server *s, struct wq_err *err)
 		SPOOL_COMPLETE, CENSUS_TMP };
 	struct recovery v = { .server = s };
 	struct census c = { 0 };
-	int rc = census_take(&c, &s->spool, places, sizeof places / sizeof *places);
+	int rc = attempts_load(s, err);
+	if (rc < 0)
+		return rc;
+	rc = census_take(&c, &s->spool, places, sizeof places / sizeof *places);
 	if (rc < 0)
 		err_set(err, rc, "cannot list the spool");
 	else
@@ -307,6 +312,7 @@ int recover_spool(struct server *s, struct wq_err *err)
 	free(v.last);
 	if (rc < 0)
 		return rc;
+	attempts_tidy(s);
 	struct sched_counts counts = sched_counts(s->sched);
 	log_notice("recovered: %u requested, %u pending, %u running, %u lost, %u results "
 		   "published, %u aborts",

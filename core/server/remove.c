@@ -65,8 +65,9 @@ static void remove_marker(struct server *s, const struct sched_decision *d)
 	tell(s, d);
 	if (d->ref)
 		keep_nothing(s, tasks_get(&s->tasks, d->ref));
-	else if (d->place == SCHED_IN_COMPLETE)
+	if (d->place == SCHED_IN_COMPLETE || attempt_of(s, d->id) > 1)
 		keep_no_work(s, d->id);
+	attempt_over(s, d->id);
 	tasks_drop(&s->tasks, d->ref);
 	sched_removed(s->sched, d->id);
 }

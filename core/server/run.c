@@ -328,6 +328,7 @@ static void close_all(struct server *s)
 	commit_close(s);
 	sched_free(s->sched);
 	tasks_fini(&s->tasks);
+	attempts_fini(&s->attempts);
 	metrics_fini(&s->metrics);
 	if (s->spool.io) { /* it was opened */
 		retain_end(s);

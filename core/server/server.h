@@ -14,6 +14,7 @@
 #include "plugin/children.h"
 #include "plugin/instance.h"
 #include "sched/sched.h"
+#include "server/attempt.h"
 #include "server/commit.h"
 #include "server/metrics.h"
 #include "server/task.h"
@@ -33,9 +34,14 @@ struct task_manager {
 	bool has_values; /* its options are right */
 	struct option_values values;
 	struct instance *instance;
-	bool recovered;     /* it has been asked for all tasks of an earlier server */
-	bool was_set;       /* max-running is not wq.conf's: `wq set` */
-	int32_t committing; /* started, and start_task waits for the commit */
+	enum on_crash on_crash;   /* FAIL, ADOPT or REQUEUE */
+	int64_t recover_until_ns; /* then what it has not said stays unknown; 0: not begun */
+	bool is_asked;            /* it can be asked for the tasks of an earlier server */
+	bool is_late;             /* it cannot, and recovery-limit has passed */
+	bool recovered;           /* it has been asked for all of them */
+	bool is_released;         /* it may start new ones */
+	bool was_set;             /* max-running is not wq.conf's: `wq set` */
+	int32_t committing;       /* started, and start_task waits for the commit */
 };
 
 /* What one pass changed, for its line in the log. */
@@ -83,6 +89,7 @@ struct server {
 	uint32_t n_tms, default_tm;
 	struct tasks tasks;
 	struct commits commits;
+	struct attempts attempts;
 	struct metrics metrics;
 	struct control *control;
 	struct children *children; /* NULL: no task manager has any */
@@ -97,6 +104,7 @@ struct server {
 	bool directory_moved; /* a state directory is not where it was: nothing can be trusted */
 	int64_t rescan_at_ns; /* a listing that failed is due again */
 	int64_t adopt_at_ns;  /* and so is a question to a task manager, see adopt.c */
+	bool holds_back;      /* one that has recovered may not start anything yet */
 	bool stopping;        /* nothing more is started */
 	bool ending;          /* what still runs was told to end */
 	bool give_up;         /* leave, whatever still runs */
@@ -223,17 +231,51 @@ void shepherd_close(struct server *s);
 
 /* --- adopt.c --- */
 
+/* In 3 there is a task that an earlier server has started; sched knows it as running. */
+void adopt_found(struct server *s, struct task *task);
 /*
  * Ask each task manager that can be asked now what became of the tasks that an earlier server
- * started, and let it start new ones.  Those that have children can be asked when the shepherd is
- * there; called again then, and at adopt_at_ns.  What nobody can be asked for is lost; but it keeps
- * its slot, and has no result, while any child of it runs.
+ * started.  Those that have children can be asked when the shepherd is there; called again then, and
+ * at adopt_at_ns.  What nobody can be asked for is lost.
  */
 void adopt_tasks(struct server *s);
-/* A child of what was lost has ended. */
-void adopt_cleared(struct server *s);
+/*
+ * Let those that have recovered start new tasks.  Where the shepherd does not know all that was before
+ * it, children are started only when no task of before depends on that any more: when their results
+ * are out, or it is written down (attempt.h) that they were lost.  Has it let any?
+ */
+bool adopt_release(struct server *s);
 /* May it still run, though the server that started it has ended? */
 bool adopt_may_run(const struct server *s, const struct task *task);
+
+/* --- lost.c --- */
+
+/* It is lost.  `proved`: but for its children nothing of it runs any more. */
+void lost_lose(
+	struct server *s, struct task *task, bool proved, const char *error, const char *text);
+/* Its task manager gave it back as lost, so that is proved; its outcome is set. */
+void lost_reaped(struct server *s, struct task *task);
+/* Its task manager has not said what became of it, and is not asked any more: it stays unknown, and
+ * what children it has go on. */
+void lost_unanswered(struct server *s, struct task *task, const char *text);
+/* The shepherd is there, or a child of what was lost has ended. */
+void lost_look(struct server *s);
+bool lost_may_have_children(const struct server *s, const struct task *task);
+/* How many slots of this task manager lost tasks have. */
+unsigned lost_count(const struct server *s, uint32_t tm);
+
+/* --- policy.c --- */
+
+/* What wq.conf says of crashes, or what the plugin can where it says nothing.  What it cannot do goes
+ * to `p`: -WQ_E_CONFIG.  -ENOMEM. */
+int policy_load(struct server *s, struct task_manager *tm, const struct problem_at *section,
+	struct problems *p);
+/* That of a task; of one without task manager (-1) FAIL. */
+enum on_crash policy_of(const struct server *s, int tm, const struct request *req);
+/* May a request ask for what it asks for?  0 or -WQ_E_REFUSED. */
+int policy_check(const struct server *s, int tm, const struct request *req, struct wq_err *err);
+/* It is lost, and certainly nothing of it runs any more: its next attempt, or its result. */
+void policy_lost(struct server *s, struct task *task);
 
 /* --- keep.c --- */
 
@@ -245,6 +287,8 @@ void keep_find_work(const struct server *s, const struct task *task, char *ret, 
 void keep_after(struct server *s, struct task *task);
 /* It was aborted, or never began: nothing is kept. */
 void keep_nothing(struct server *s, struct task *task);
+/* Its next attempt follows. */
+void keep_between(struct server *s, struct task *task);
 /* The same of one that is complete and forgotten here, and whose result was removed. */
 void keep_no_work(struct server *s, struct reqid id);
 
@@ -285,8 +329,14 @@ const char *page_why(const struct server *s);
 const char *page_reason(const struct server *s, char *ret, size_t size);
 
 /* Answer one question of wq.sock (a control_fn). */
-int answer_question(
-	void *server, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err);
+int answer_question(void *server, uid_t uid, const char *what, struct wq_bytes args,
+	struct buf *ret, struct wq_err *err);
+
+/* --- forget.c --- */
+
+/* The question "forget": the operator says that the end of a lost task need not be proved. */
+int forget_answer(
+	struct server *s, uid_t uid, struct wq_bytes args, struct buf *ret, struct wq_err *err);
 
 /* --- notify.c --- */
 

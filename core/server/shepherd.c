@@ -16,7 +16,7 @@ static void on_up(void *arg)
 
 static void on_cleared(void *arg)
 {
-	adopt_cleared(arg);
+	lost_look(arg);
 }
 
 static void on_log(void *arg, int level, const char *text)

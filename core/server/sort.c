@@ -23,7 +23,8 @@ static int choose(struct server *s, const struct request *req, struct wq_err *er
 		return err_set_name(err, -WQ_E_UNKNOWN, "unknown-task-manager",
 			"no task manager is named '%s'; there are: %s", req->task_manager,
 			task_managers_names(s, (char[256]){ 0 }, 256));
-	return tm;
+	int rc = policy_check(s, tm, req, err);
+	return rc < 0 ? rc : tm;
 }
 
 /* A plugin that is broken says nothing about the request: start_task will judge. */
@@ -35,7 +36,7 @@ static int validate(
 		.key = req->key,
 		.label = req->label,
 		.request = req->payload,
-		.attempt = 1 };
+		.attempt = attempt_of(s, id) };
 	int rc = instance_validate(s->tms[tm].instance, &task, err);
 	return rc == WQ_REJECT ? -WQ_E_REFUSED : tm;
 }

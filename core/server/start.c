@@ -32,6 +32,8 @@ static int read_again(struct server *s, struct task *task, struct buf *bytes, st
 		rc = err_set_name(err, -WQ_E_REFUSED, "changed",
 			"names another task manager ('%s') than when it was accepted",
 			req->task_manager);
+	if (rc == 0)
+		rc = policy_check(s, task->tm, req, err);
 	return rc;
 }
 
@@ -88,6 +90,7 @@ static void run(struct server *s, struct task *task, const struct request *req)
 	int64_t delay_ms = 0, now = time_mono_ns();
 	const char *tm = s->tms[task->tm].config->name;
 	task_describe(task, req);
+	task->on_crash = policy_of(s, task->tm, req);
 	task->run_limit_ns = task_managers_run_limit(s, task->tm, req);
 	int answer = call_start_task(s, task, req, &delay_ms, &err);
 	switch (answer) {
@@ -174,7 +177,7 @@ void start_carry_out(struct server *s, const struct sched_decision *d)
 		return;
 	struct task *task = tasks_add(&s->tasks, d->id, (int)d->tm);
 	wq_check(task); /* out of memory with the file moved: restart and recover */
-	task->attempt = 1;
+	task->attempt = attempt_of(s, d->id);
 	task->accepted_ns = d->since_ns;
 	task->committing = true;
 	s->tms[d->tm].committing++;

@@ -15,6 +15,14 @@ enum {
 	TASK_NAME_MAX = 37 + 1 + REQID_SIZE + 12
 };
 
+/* Of a task that is lost, and of which something may still run. */
+enum task_lost {
+	TASK_NOT_LOST,
+	TASK_LOST_UNSEEN,   /* wq-shepherd is not there to say what */
+	TASK_LOST_CLEARING, /* what runs of it is being ended */
+	TASK_LOST_UNKNOWN   /* nobody can say */
+};
+
 struct task {
 	struct reqid id;
 	uint32_t ref;
@@ -27,9 +35,15 @@ struct task {
 	int64_t accepted_ns, started_ns, ended_ns; /* time_mono_ns; 0: never */
 	int64_t run_limit_ns;                      /* 0: none */
 	int64_t keep_for_ns;                       /* as its request says; 0: it does not */
-	bool adopting; /* of an earlier server: its task manager has not been asked yet */
-	bool clearing; /* lost, and what still runs of it is being ended */
-	uint8_t asked; /* how often the system has failed that question */
+	enum on_crash on_crash;                    /* FAIL, ADOPT or REQUEUE */
+	/* Of an earlier server: */
+	bool found;    /* it was in 3 */
+	bool adopting; /* its task manager has not said yet what became of it */
+	int64_t ask_at_ns, ask_pause_ns;
+	/* Lost: */
+	enum task_lost lost;
+	bool proved; /* but for its children nothing of it runs */
+	bool again;  /* all of it is over, and its next attempt follows */
 	/* Its start: moved to 3, and start_task waits for that to be on disk. */
 	bool committing;
 	bool turned_away;      /* meanwhile: one before it found no room, or it is to end */

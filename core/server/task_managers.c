@@ -55,6 +55,7 @@ static int load_one(struct server *s, struct task_manager *tm, struct problems *
 		problems_add(p, &at, "%s", err.text);
 		return -WQ_E_CONFIG;
 	}
+	int policy = policy_load(s, tm, &at, p);
 	snprintf(section, sizeof section, "task-manager '%s' options", c->name);
 	at.key = at.value = NULL;
 	const struct wq_plugin *desc = &tm->plugin->desc;
@@ -62,7 +63,7 @@ static int load_one(struct server *s, struct task_manager *tm, struct problems *
 	int rc = options_check(tm->plugin->options, desc->n_options, c->options, c->n_options,
 		s->config.base_dir, &at, p, &tm->values);
 	tm->has_values = rc == 0;
-	return rc;
+	return rc == 0 ? policy : rc;
 }
 
 int task_managers_load(struct server *s, struct problems *p)

@@ -32,8 +32,8 @@ void terminate_carry_out(struct server *s, const struct sched_decision *d)
 		task->turned_away = true;
 		return;
 	}
-	if (task->clearing || task->tm < 0)
-		return; /* nobody has it, and what is left of it is being ended */
+	if (task->lost || task->tm < 0)
+		return; /* nobody has it, and what is left of it is being ended, where that is possible */
 	int rc = instance_terminate(s->tms[d->tm].instance, task->tid,
 		d->end == SCHED_END_NOW ? WQ_TERM_NOW : WQ_TERM_GRACEFUL);
 	/* Unknown there: it has just ended, and reap is on its way. */

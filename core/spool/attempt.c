@@ -26,7 +26,10 @@ static int make(struct spool *sp, const char *name)
 {
 	int fd = sp->io->openat(sp->attempts_fd, name,
 		O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	return fd < 0 ? fd : sp->io->close(fd);
+	int rc = fd < 0 ? fd : sp->io->close(fd);
+	/* Here and now, for it is rare: after a crash only. */
+	return rc == 0 && sp->durability != SPOOL_DURABILITY_NONE ? sp->io->fsync(sp->attempts_fd)
+								  : rc;
 }
 
 static int remove_name(struct spool *sp, const char *name)

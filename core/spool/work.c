@@ -169,6 +169,15 @@ static int remove_tree(const struct spool *sp, const char *name)
 	return remove_entry(&top, name);
 }
 
+int work_exists(const struct spool *sp, struct reqid id, uint32_t attempt)
+{
+	char name[WORK_NAME_SIZE];
+	struct stat st;
+	int rc = sp->io->fstatat(
+		sp->work_fd, work_name(id, attempt, name), &st, AT_SYMLINK_NOFOLLOW);
+	return rc == 0 ? 1 : rc == -ENOENT ? 0 : rc;
+}
+
 int work_remove(struct spool *sp, struct reqid id, uint32_t attempt)
 {
 	char name[WORK_NAME_SIZE];

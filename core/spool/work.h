@@ -25,6 +25,9 @@ bool work_parse(const char *name, struct reqid *ret_id, uint32_t *ret_attempt);
 /* Make it; one that is there already is emptied first.  0 or -errno. */
 int work_make(struct spool *sp, struct reqid id, uint32_t attempt);
 
+/* Is it there?  1, 0 or -errno. */
+int work_exists(const struct spool *sp, struct reqid id, uint32_t attempt);
+
 /*
  * Remove it and all in it.  0 (also where there is none), or the first -errno for what could not be
  * removed; the rest has gone all the same.  -EBUSY: something is mounted in it; -EXDEV: another

@@ -59,7 +59,7 @@ enum {
 	/* start_task: no room after all; the request goes back to its place */
 	WQ_BUSY = 1,
 	/* start_task: not now; back to its place, tried again after err->code milliseconds (1000
-	 * where that is not positive) */
+	 * where that is not positive).  recover: not yet, ask again after as long */
 	WQ_RETRY = 2,
 	/* start_task, validate: never possible here; err->name and err->text say why */
 	WQ_REJECT = 3,
@@ -462,7 +462,8 @@ struct wq_plugin {
 
 	/*
 	 * A task that an earlier server had started, after start and before any start_task: WQ_ADOPTED,
-	 * WQ_NEVER_BEGAN, WQ_ENDED, or -WQ_E_UNKNOWN: it cannot be known, and is reported as lost.
+	 * WQ_NEVER_BEGAN, WQ_ENDED; WQ_RETRY, where that takes a while; or -WQ_E_UNKNOWN: it cannot be
+	 * known, so it keeps its slot, and what is told of it is that it is lost.
 	 * Start nothing here.  task->state is zeroed and stays, when adopted.  With spawn:
 	 * task->n_children is 0 only where it is certain that none ever ran.
 	 *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/plugin/parent.h"
 
-#include "support/plugin/fake_link.h"
-#include "support/plugin/probe.h"
+#include "support/link/fake_link.h"
+#include "support/link/probe.h"
 #include "support/plugin/rig.h"
 
 #include <check.h>

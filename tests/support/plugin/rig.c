@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/plugin/rig.h"
 
-#include "support/plugin/fake_link.h"
+#include "support/link/fake_link.h"
 
 #include <check.h>
 #include <pthread.h>

@@ -20,6 +20,8 @@
 #include "base/time.h"
 #include "spool/census.h"
 #include "spool/read.h"
+#include "support/link/fake_link.h"
+#include "support/link/probe.h"
 #include "support/spool/fault.h"
 
 enum {
@@ -34,6 +36,8 @@ struct reqid rig_moves[RIG_MOVES_MAX];
 int rig_n_moves;
 int rig_case;
 const char *rig_durability = "none";
+enum on_crash rig_on_crash;
+static bool with_probe;
 
 /* ---- the clock ----------------------------------------------------------------------------------
  */
@@ -134,6 +138,8 @@ static int fd_of(int place)
 		return rig.spool.quarantine_fd;
 	if (place == RIG_STATUS)
 		return rig.spool.status_fd;
+	if (place == RIG_ATTEMPTS)
+		return rig.spool.attempts_fd;
 	return place == CENSUS_TMP ? rig.spool.tmp_fd : rig.spool.dir_fd[place];
 }
 
@@ -305,6 +311,8 @@ static void read_config(const char *task_managers)
 	if (task_managers_load(&rig, &p) < 0)
 		fail_with(&p, "task_managers_load");
 	problems_fini(&p);
+	if (with_probe)
+		rig.tms[0].plugin = &probe_plugin;
 }
 
 static void open_sched(void)
@@ -334,6 +342,8 @@ static void on_due(void *arg)
 	struct server *s = arg;
 	if (time_mono_ns() >= s->rescan_at_ns)
 		look_rescan(s);
+	if (time_mono_ns() >= s->adopt_at_ns)
+		adopt_tasks(s);
 }
 
 static void on_space(void *arg)
@@ -358,7 +368,7 @@ void rig_open(const char *task_managers)
 	struct problems p = { 0 };
 	log_set_level(LOG_LEVEL_ERR);
 	rig.ready_fd = -1;
-	rig.rescan_at_ns = TIME_NEVER;
+	rig.rescan_at_ns = rig.adopt_at_ns = TIME_NEVER;
 	rig.retain.due_us = INT64_MAX;
 	rig.space.no_ballast = true; /* what is full by a fault of ours is not helped by it */
 	read_config(task_managers);
@@ -375,11 +385,33 @@ void rig_open(const char *task_managers)
 	is_open = true;
 	rc = commit_open(&rig, &err);
 	ck_assert_msg(rc == 0, "commit_open: %s", err.text);
+	if (with_probe && shepherd_open(&rig, &err) < 0)
+		ck_abort_msg("shepherd_open: %s", err.text);
 	if (task_managers_create(&rig, &p) < 0)
 		fail_with(&p, "task_managers_create");
 	problems_fini(&p);
 	rc = task_managers_start(&rig, &err);
 	ck_assert_msg(rc == 0, "task_managers_start: %s", err.text);
+}
+
+void rig_open_probe(enum on_crash on_crash, const char *more_task_managers)
+{
+	char text[CONFIG_SIZE];
+	snprintf(text, sizeof text,
+		"default-task-manager = probe\n"
+		"task-manager probe { plugin = null max-running = 2 recovery-limit = 10s }\n%s",
+		more_task_managers);
+	probe_can_recover();
+	with_probe = true;
+	rig_open(text);
+	rig.tms[0].on_crash = on_crash;
+}
+
+const char *rig_task_name(unsigned n, unsigned attempt)
+{
+	static char name[TASK_NAME_MAX];
+	snprintf(name, sizeof name, "%s.%s.%u", rig.spool.uuid, rig_name(n), attempt);
+	return name;
 }
 
 void rig_watch(void)
@@ -415,18 +447,20 @@ void rig_close(void)
 	rig_repair();
 	fault_reset();
 	task_managers_free(&rig);
+	shepherd_close(&rig);
 	if (rig.watch_source)
 		loop_del_fd(rig.loop, rig.watch_source);
 	watch_close(rig.watch);
 	sched_free(rig.sched);
 	tasks_fini(&rig.tasks);
+	attempts_fini(&rig.attempts);
 	metrics_fini(&rig.metrics);
 	retain_end(&rig);
 	spool_close(&rig.spool);
 	loop_free(rig.loop);
 	config_fini(&rig.config);
 	rig = (struct server){ 0 };
-	is_open = false;
+	is_open = with_probe = false;
 }
 
 void rig_setup_spool(void)
@@ -440,6 +474,9 @@ void rig_setup_spool(void)
 	changes[0] = '\0';
 	rig_durability = "none";
 	rig_n_moves = 0;
+	rig_on_crash = ON_CRASH_UNSAID;
+	probe_reset();
+	fake_link_reset();
 }
 
 void rig_setup(void)
@@ -518,6 +555,7 @@ void rig_plant_request(unsigned n, const char *place, const char *task_manager)
 {
 	static const uint8_t payload[] = { 0xf6 }; /* null, RFC 8949 section 3.3 */
 	struct request req = rig_like;
+	req.on_crash = rig_on_crash;
 	struct buf bytes = { 0 };
 	req.payload = (struct wq_bytes){ payload, sizeof payload };
 	snprintf(req.task_manager, sizeof req.task_manager, "%s", task_manager);
@@ -562,25 +600,45 @@ bool rig_stands(unsigned n, const char *place)
 /* ---- what is true -------------------------------------------------------------------------------
  */
 
-void rig_assert_error(unsigned n, enum result_status status, const char *error)
+/* `bytes` is what `ret` borrows from. */
+static void read_it(unsigned n, enum result_status status, struct buf *bytes, struct result *ret)
 {
 	struct wq_err err = { 0 };
-	struct buf bytes = { 0 };
-	struct result res = { 0 };
-	int rc = read_result(&rig.spool, tmpspool_nth(n), RESULT_LIMIT, &bytes, &err);
+	int rc = read_result(&rig.spool, tmpspool_nth(n), RESULT_LIMIT, bytes, &err);
 	ck_assert_msg(rc == 0, "read_result: %s", err.text);
-	rc = result_decode(bytes.data, bytes.len, &res, &err);
+	rc = result_decode(bytes->data, bytes->len, ret, &err);
 	ck_assert_msg(rc == 0, "result_decode: %s", err.text);
-	ck_assert_str_eq(res.id, rig_name(n));
-	ck_assert_str_eq(result_status_name(res.status), result_status_name(status));
-	if (error)
-		ck_assert_str_eq(res.error, error);
-	buf_fini(&bytes);
+	ck_assert_str_eq(ret->id, rig_name(n));
+	ck_assert_str_eq(result_status_name(ret->status), result_status_name(status));
 }
 
 void rig_assert_result(unsigned n, enum result_status status)
 {
-	rig_assert_error(n, status, NULL);
+	struct buf bytes = { 0 };
+	struct result res = { 0 };
+	read_it(n, status, &bytes, &res);
+	buf_fini(&bytes);
+}
+
+void rig_assert_outcome(unsigned n, enum result_status status, const char *error, const char *part,
+	unsigned attempt)
+{
+	struct buf bytes = { 0 };
+	struct result res = { 0 };
+	read_it(n, status, &bytes, &res);
+	ck_assert_str_eq(res.error, error);
+	ck_assert_msg(strstr(res.text, part) != NULL, "'%s' is not in: %s", part, res.text);
+	ck_assert_uint_eq(res.attempt, attempt);
+	buf_fini(&bytes);
+}
+
+void rig_assert_error(unsigned n, enum result_status status, const char *error)
+{
+	struct buf bytes = { 0 };
+	struct result res = { 0 };
+	read_it(n, status, &bytes, &res);
+	ck_assert_str_eq(res.error, error);
+	buf_fini(&bytes);
 }
 
 void rig_assert_idle(void)

@@ -17,12 +17,20 @@ enum {
 	RIG_ANY = -1,
 	RIG_QUARANTINE = 100,
 	RIG_STATUS,
+	RIG_ATTEMPTS,
 	RIG_FILE /* of a sync: no directory */
 };
 
 /* For wq.conf: task managers that end each task at once; one a time, and the second has a fault. */
 #define RIG_QUICK         "task-manager quick { plugin = null }\n"
 #define RIG_FAULTY(fault) "task-manager faulty { plugin = faulty options { fault = " fault " } }\n"
+
+/*
+ * rig_open with the probe as the first and default task manager "probe", of two slots, three attempts,
+ * and a recovery-limit of 10 s; it can recover.  fake_link is its shepherd, played by the test.
+ */
+void rig_open_probe(enum on_crash on_crash, const char *more_task_managers);
+const char *rig_task_name(unsigned n, unsigned attempt); /* one at a time */
 
 /* Fixtures: an empty spool; and a server on it that has recovered, with RIG_QUICK. */
 void rig_setup_spool(void);
@@ -70,6 +78,8 @@ extern struct reqid rig_moves[RIG_MOVES_MAX];
 extern int rig_n_moves;
 int rig_n_started(void); /* tasks that plugins took */
 
+extern enum on_crash rig_on_crash; /* of the requests that are made; UNSAID at first */
+
 /* A request for this task manager, with tmpspool_nth(n) as its id, as a client makes it; it says of
  * itself what rig_like does. */
 extern struct request rig_like;
@@ -91,6 +101,9 @@ void rig_forward(int64_t ns); /* put the clock forward */
 /* What a client would read: its result is there and has this status, and this error. */
 void rig_assert_result(unsigned n, enum result_status status);
 void rig_assert_error(unsigned n, enum result_status status, const char *error);
+/* The same, with this error, whose text contains `part`, of this attempt. */
+void rig_assert_outcome(unsigned n, enum result_status status, const char *error, const char *part,
+	unsigned attempt);
 /* Nothing stands in 1, 2, 3, 5 and tmp, and the server remembers nothing. */
 void rig_assert_idle(void);
 void rig_assert_quarantine(int n_files);

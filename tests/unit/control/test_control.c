@@ -19,10 +19,13 @@ static const struct wq_bytes no_args;
 
 /* What a handler of the tests answers: {"you-asked": what, "with": args or null}, or what its name
  * says. */
-static int handler(
-	void *arg, const char *what, struct wq_bytes args, struct buf *ret, struct wq_err *err)
+static _Atomic uid_t asked_by;
+
+static int handler(void *arg, uid_t uid, const char *what, struct wq_bytes args, struct buf *ret,
+	struct wq_err *err)
 {
 	(void)arg;
+	asked_by = uid;
 	if (strcmp(what, "fail") == 0)
 		return err_set_name(err, -WQ_E_UNKNOWN, "no-such-thing", "there is no such thing");
 	if (strcmp(what, "nameless") == 0)
@@ -109,7 +112,9 @@ static void assert_refused(const void *bytes, size_t len, const char *name)
 
 START_TEST(a_question_gets_the_handlers_answer)
 {
+	asked_by = (uid_t)-1;
 	assert_good_ask();
+	ck_assert_uint_eq(asked_by, geteuid());
 }
 END_TEST
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plugin/children.h"
 
-#include "support/plugin/fake_link.h"
+#include "support/link/fake_link.h"
+#include "support/link/probe.h"
 #include "support/plugin/parent.h"
-#include "support/plugin/probe.h"
 #include "support/plugin/rig.h"
 
 #include <check.h>

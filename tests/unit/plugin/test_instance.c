@@ -2,7 +2,7 @@
 #include "plugin/instance.h"
 
 #include "base/time.h"
-#include "support/plugin/probe.h"
+#include "support/link/probe.h"
 #include "support/plugin/rig.h"
 
 #include <check.h>

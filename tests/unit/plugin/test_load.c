@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plugin/plugin.h"
 
-#include "support/plugin/probe.h"
+#include "support/link/probe.h"
 #include "support/plugin/rig.h"
 
 #include <check.h>

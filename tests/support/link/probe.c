@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "support/plugin/probe.h"
+#include "support/link/probe.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "support/plugin/fake_link.h"
+#include "support/link/fake_link.h"
 
 #include <check.h>
 #include <stdarg.h>
