@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
@@ -136,6 +137,12 @@ static int real_lock(int fd)
 	return rc == -EACCES ? -EAGAIN : rc;
 }
 
+static int real_lock_dir(int fd)
+{
+	int rc = code(flock(fd, LOCK_EX | LOCK_NB));
+	return rc == -EWOULDBLOCK ? -EAGAIN : rc;
+}
+
 static int real_getflags(int fd, int *ret)
 {
 	return code(ioctl(fd, FS_IOC_GETFLAGS, ret));
@@ -182,6 +189,7 @@ const struct spool_io spool_io_real = {
 	.fallocate = real_fallocate,
 	.fstatvfs = real_fstatvfs,
 	.lock = real_lock,
+	.lock_dir = real_lock_dir,
 	.getflags = real_getflags,
 	.wall_us = real_wall_us,
 	.random = real_random,

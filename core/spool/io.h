@@ -40,6 +40,7 @@ struct spool_io {
 	int (*fallocate)(int fd, off_t at, off_t len);
 	int (*fstatvfs)(int fd, struct statvfs *ret);
 	int (*lock)(int fd);               /* F_OFD_SETLK: a write lock on all of it, or -EAGAIN */
+	int (*lock_dir)(int fd);           /* flock(2), exclusive, or -EAGAIN */
 	int (*getflags)(int fd, int *ret); /* FS_IOC_GETFLAGS */
 	uint64_t (*wall_us)(void);         /* CLOCK_REALTIME */
 	int (*random)(void *bytes, size_t len); /* getrandom(2); 0 or -errno */

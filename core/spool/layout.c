@@ -281,6 +281,15 @@ static int take_lock(struct spool *sp, const char *path, struct wq_err *err)
 	}
 	if (rc < 0)
 		return err_set(err, rc, "cannot lock '%s/.wq/%s'", path, lock_name);
+	/* A file can be removed under its lock, and the next one to be made has none. */
+	rc = sp->io->lock_dir(sp->root_fd);
+	if (rc == -EAGAIN)
+		return err_set(err, -WQ_E_LOCKED,
+			"another wq-server runs on the spool '%s', though '.wq/%s' is not its lock "
+			"any more",
+			path, lock_name);
+	if (rc < 0)
+		return err_set(err, rc, "cannot lock '%s'", path);
 	/* For that message only, so a failure is no matter.  Of one width: no old digits stay. */
 	snprintf(text, sizeof text, "%-*ld\n", PID_FIELD - 1, (long)getpid());
 	(void)sp->io->pwrite(sp->lock_fd, text, PID_FIELD, 0);

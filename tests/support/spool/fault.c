@@ -224,6 +224,12 @@ static int fault_fstatvfs(int fd, struct statvfs *ret)
 	return rc;
 }
 
+static int fault_lock_dir(int fd)
+{
+	int rc = hit("lock_dir", 0);
+	return rc ? rc : spool_io_real.lock_dir(fd);
+}
+
 static int fault_lock(int fd)
 {
 	int rc = hit("lock", 0);
@@ -279,6 +285,7 @@ const struct spool_io fault_io = {
 	.fallocate = fault_fallocate,
 	.fstatvfs = fault_fstatvfs,
 	.lock = fault_lock,
+	.lock_dir = fault_lock_dir,
 	.getflags = fault_getflags,
 	.wall_us = fault_wall_us,
 	.random = fault_random,

@@ -422,6 +422,32 @@ START_TEST(a_second_server_is_refused_and_told_the_pid)
 }
 END_TEST
 
+START_TEST(a_second_server_is_refused_though_the_lock_file_was_removed)
+{
+	struct spool second;
+	ck_assert_int_eq(open_server(), 0);
+	int fds = tmpspool_open_fds();
+	if (_i) {
+		char away[4200];
+		snprintf(away, sizeof away, "%s/away", tmpspool_path);
+		ck_assert_int_eq(rename(tmpspool_at(".", ".wq"), away), 0);
+		make_dir(".wq");
+		tmpspool_put(
+			".wq", "spool", "wq-spool 1\nuuid 01234567-89ab-4cde-8f01-23456789abcd\n");
+	} else {
+		ck_assert_int_eq(unlink(tmpspool_at(".wq", "lock")), 0);
+	}
+
+	ck_assert_int_eq(spool_open_server(&second, tmpspool_path, &fault_io, &err), -WQ_E_LOCKED);
+	ck_assert_ptr_nonnull(strstr(err.text, tmpspool_path));
+	ck_assert_int_eq(tmpspool_open_fds(), fds);
+
+	spool_close(&sp);
+	ck_assert_int_eq(spool_open_server(&second, tmpspool_path, &fault_io, &err), 0);
+	spool_close(&second);
+}
+END_TEST
+
 /* ---- what the file system can do -------------------------------------------------------------- */
 
 START_TEST(a_file_system_without_exchange_is_found_out)
@@ -681,6 +707,7 @@ static TCase *layout_case(void)
 	tcase_add_test(tc, a_request_that_came_before_the_marker_is_kept);
 	tcase_add_loop_test(tc, without_a_marker_nothing_that_is_in_use_is_taken, 0, 6);
 	tcase_add_test(tc, a_second_server_is_refused_and_told_the_pid);
+	tcase_add_loop_test(tc, a_second_server_is_refused_though_the_lock_file_was_removed, 0, 2);
 	tcase_add_test(tc, a_file_system_without_exchange_is_found_out);
 	tcase_add_test(tc, a_file_system_without_unnamed_files_is_found_out_and_clients_are_told);
 	tcase_add_test(tc, a_file_system_that_cannot_rename_without_replacing_is_refused);
