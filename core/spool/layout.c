@@ -43,6 +43,7 @@ struct sight {
 	bool own;
 	unsigned states;
 	unsigned kept;              /* which of kept_names */
+	bool page;                  /* wq.status */
 	char first[NAME_MAX + 1];   /* any entry */
 	char foreign[NAME_MAX + 1]; /* one that is never ours */
 };
@@ -82,8 +83,9 @@ static int see(void *arg, struct reqid id, const char *name)
 			return 0;
 		}
 	}
-	if (strcmp(name, "wq.sock") != 0 && strcmp(name, layout_status_name) != 0 &&
-		strcmp(name, layout_named_tmp_name) != 0)
+	if (strcmp(name, layout_status_name) == 0)
+		sight->page = true;
+	else if (strcmp(name, "wq.sock") != 0 && strcmp(name, layout_named_tmp_name) != 0)
 		keep(sight->foreign, name);
 	return 0;
 }
@@ -175,6 +177,11 @@ int layout_look(const struct spool *sp, const char *path, struct wq_err *err)
 	int rc = scan_io(sp->io, sp->root_fd, see, &sight);
 	if (rc < 0)
 		return err_set(err, rc, "cannot list '%s'", path);
+	if (!sight.own && sight.page && sight.states)
+		return err_set(err, -WQ_E_NOT_A_SPOOL,
+			"the spool '%s' has lost its '.wq': put it back, nothing else can take its "
+			"place",
+			path);
 	if (!sight.own && sight.states == ALL_STATES)
 		return err_set(err, -WQ_E_NOT_A_SPOOL,
 			"'%s' holds a spool of the Python workqueue service: drain it there and "
@@ -296,6 +303,26 @@ static int take_lock(struct spool *sp, const char *path, struct wq_err *err)
 	return 0;
 }
 
+/* One that was moved away may come back with all that is in it, and then must not find another in
+ * its place. */
+static int look_for_states(const struct spool *sp, const char *path, struct wq_err *err)
+{
+	struct stat st;
+	for (enum spool_state s = 0; s < SPOOL_STATE_MAX; s++) {
+		int rc =
+			sp->io->fstatat(sp->root_fd, spool_state_name(s), &st, AT_SYMLINK_NOFOLLOW);
+		if (rc == -ENOENT)
+			return err_set(err, -WQ_E_NOT_A_SPOOL,
+				"'%s/%s' is missing: put it back, or give up what is in it and "
+				"make it anew ('mkdir -m 700')",
+				path, spool_state_name(s));
+		if (rc < 0)
+			return err_set(
+				err, rc, "cannot look at '%s/%s'", path, spool_state_name(s));
+	}
+	return 0;
+}
+
 /* What a server that was killed left in tmp.  Results and requests there bear an id: recovery's. */
 static int sweep(void *arg, struct reqid id, const char *name)
 {
@@ -313,6 +340,8 @@ int layout_make(struct spool *sp, const char *path, struct wq_err *err)
 		rc = take_lock(sp, path, err);
 	if (rc == 0)
 		rc = layout_read_marker(sp, sp->own_fd, layout_marker_name, path, sp->uuid, err);
+	if (rc == 1)
+		rc = look_for_states(sp, path, err);
 	if (rc < 0)
 		return rc;
 

@@ -283,6 +283,34 @@ START_TEST(a_directory_of_another_user_is_refused)
 }
 END_TEST
 
+START_TEST(a_state_directory_that_is_missing_is_not_made_anew)
+{
+	char away[4200];
+	snprintf(away, sizeof away, "%s/away", tmpspool_path);
+	ck_assert_int_eq(open_server(), 0);
+	spool_close(&sp);
+	ck_assert_int_eq(rename(tmpspool_at(".", dirs[_i]), away), 0);
+
+	check_refused(-WQ_E_NOT_A_SPOOL, dirs[_i]);
+
+	ck_assert_int_eq(rename(away, tmpspool_at(".", dirs[_i])), 0);
+	ck_assert_int_eq(open_server(), 0);
+	spool_close(&sp);
+}
+END_TEST
+
+START_TEST(a_spool_that_has_lost_its_own_directory_is_told_from_a_python_one)
+{
+	char away[4200];
+	snprintf(away, sizeof away, "%s/away", tmpspool_dir);
+	ck_assert_int_eq(open_server(), 0);
+	spool_close(&sp);
+	ck_assert_int_eq(rename(tmpspool_at(".", ".wq"), away), 0);
+
+	check_refused(-WQ_E_NOT_A_SPOOL, "has lost its '.wq'");
+}
+END_TEST
+
 START_TEST(a_status_page_that_is_a_link_is_refused)
 {
 	ck_assert_int_eq(open_server(), 0);
@@ -699,6 +727,9 @@ static TCase *layout_case(void)
 		tc, a_state_directory_open_to_others_is_refused_and_not_changed, 0, N_DIRS);
 	if (geteuid() == 0) /* only root has a second user at hand */
 		tcase_add_loop_test(tc, a_directory_of_another_user_is_refused, 0, 2);
+	tcase_add_loop_test(
+		tc, a_state_directory_that_is_missing_is_not_made_anew, 0, SPOOL_STATE_MAX);
+	tcase_add_test(tc, a_spool_that_has_lost_its_own_directory_is_told_from_a_python_one);
 	tcase_add_test(tc, a_status_page_that_is_a_link_is_refused);
 	tcase_add_test(tc, a_newer_format_is_refused_by_name);
 	tcase_add_loop_test(tc, a_damaged_marker_is_refused, 0, sizeof damaged / sizeof *damaged);
