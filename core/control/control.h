@@ -50,6 +50,12 @@ typedef int control_fn(void *arg, uid_t uid, const char *what, struct wq_bytes a
 int control_open(struct control **ret, struct loop *loop, int dir_fd, control_fn *fn, void *arg,
 	struct wq_err *err);
 
+/*
+ * Where the socket was removed or replaced, make it anew; who is connected stays so.  0: it is there;
+ * 1: made; else as control_open, and the old one is served as before.
+ */
+int control_renew(struct control *c, struct wq_err *err);
+
 /* Close all connections and remove the socket, if it is still ours.  NULL is fine. */
 void control_close(struct control *c);
 

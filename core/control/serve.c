@@ -218,6 +218,13 @@ static int remove_dead(struct control *c, const struct sockaddr_un *address, str
 	return 0;
 }
 
+static bool is_ours(const struct control *c)
+{
+	struct stat st;
+	return c->ino && fstatat(c->dir_fd, CONTROL_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == c->dev && st.st_ino == c->ino;
+}
+
 static int bind_name(struct control *c, struct wq_err *err)
 {
 	struct sockaddr_un address;
@@ -253,9 +260,8 @@ static int serve(struct control *c, struct wq_err *err)
 	int rc = bind_name(c, err);
 	if (rc < 0)
 		return rc;
-	c->pause = loop_add_timer(c->loop, on_pause_over, c);
 	c->source = loop_add_fd(c->loop, c->listen_fd, EPOLLIN, on_listen, c);
-	if (!c->pause || !c->source)
+	if (!c->source)
 		return err_set(err, -errno, "cannot watch '%s'", CONTROL_NAME);
 	return 0;
 }
@@ -273,12 +279,39 @@ int control_open(struct control **ret, struct loop *loop, int dir_fd, control_fn
 	for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
 		c->connections[i] = (struct connection){ .control = c, .fd = -1 };
 	c->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
-	int rc = c->dir_fd < 0 ? err_set(err, -errno, "cannot serve '%s'", CONTROL_NAME)
-			       : serve(c, err);
+	int rc = c->dir_fd < 0 ? err_set(err, -errno, "cannot serve '%s'", CONTROL_NAME) : 0;
+	if (rc == 0 && !(c->pause = loop_add_timer(loop, on_pause_over, c)))
+		rc = err_set(err, -ENOMEM, "cannot serve '%s'", CONTROL_NAME);
+	if (rc == 0)
+		rc = serve(c, err);
 	if (rc < 0)
 		control_close(c);
 	else
 		*ret = c;
+	return rc;
+}
+
+int control_renew(struct control *c, struct wq_err *err)
+{
+	if (is_ours(c))
+		return 0;
+	struct loop_fd *source = c->source;
+	int listen_fd = c->listen_fd;
+	dev_t dev = c->dev;
+	ino_t ino = c->ino;
+	c->source = NULL;
+	c->listen_fd = -1;
+	int rc = serve(c, err);
+	if (rc == 0) {
+		loop_del_fd(c->loop, source);
+		fdio_close(&listen_fd);
+		return 1;
+	}
+	fdio_close(&c->listen_fd);
+	c->listen_fd = listen_fd;
+	c->source = source;
+	c->dev = dev;
+	c->ino = ino;
 	return rc;
 }
 
@@ -292,9 +325,7 @@ void control_close(struct control *c)
 		loop_del_fd(c->loop, c->source);
 	if (c->pause)
 		loop_del_timer(c->loop, c->pause);
-	struct stat st;
-	if (c->ino && fstatat(c->dir_fd, CONTROL_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		st.st_dev == c->dev && st.st_ino == c->ino)
+	if (is_ours(c))
 		(void)unlinkat(
 			c->dir_fd, CONTROL_NAME, 0); /* left behind, the next server replaces it */
 	fdio_close(&c->listen_fd);

@@ -333,6 +333,11 @@ static int sweep(void *arg, struct reqid id, const char *name)
 	return 0;
 }
 
+int layout_open_status(const struct spool *sp, const char *path, int *ret, struct wq_err *err)
+{
+	return open_file(sp, sp->root_fd, path, layout_status_name, ret, err);
+}
+
 int layout_make(struct spool *sp, const char *path, struct wq_err *err)
 {
 	int rc = open_dir(sp, sp->root_fd, path, own_name, &sp->own_fd, err);
@@ -363,7 +368,7 @@ int layout_make(struct spool *sp, const char *path, struct wq_err *err)
 	if (rc == 0)
 		rc = open_dir(sp, sp->own_fd, path, "tmp", &sp->tmp_fd, err);
 	if (rc == 0)
-		rc = open_file(sp, sp->root_fd, path, layout_status_name, &sp->status_fd, err);
+		rc = layout_open_status(sp, path, &sp->status_fd, err);
 	if (rc < 0)
 		return rc;
 	rc = scan_io(sp->io, sp->tmp_fd, sweep, sp);

@@ -33,6 +33,9 @@ int layout_read_marker(const struct spool *sp, int dir_fd, const char *name, con
  * spool_open_server; the caller closes. */
 int layout_make(struct spool *sp, const char *path, struct wq_err *err);
 
+/* Open wq.status for reading and writing, made when absent.  On failure too `ret` may be open. */
+int layout_open_status(const struct spool *sp, const char *path, int *ret, struct wq_err *err);
+
 /* Write the marker, where there is none: the spool is made. */
 int layout_mark(struct spool *sp, const char *path, struct wq_err *err);
 

@@ -24,10 +24,14 @@ static _Atomic uid_t asked_by;
 static int handler(void *arg, uid_t uid, const char *what, struct wq_bytes args, struct buf *ret,
 	struct wq_err *err)
 {
-	(void)arg;
+	struct sock_server *s = arg;
 	asked_by = uid;
 	if (strcmp(what, "fail") == 0)
 		return err_set_name(err, -WQ_E_UNKNOWN, "no-such-thing", "there is no such thing");
+	if (strcmp(what, "renew") == 0) {
+		int rc = control_renew(s->control, err);
+		return rc < 0 ? rc : buf_add(ret, rc ? "\x01" : "\x00", 1);
+	}
 	if (strcmp(what, "nameless") == 0)
 		return err_set(err, -WQ_E_STATE, "not now");
 	if (strcmp(what, "huge") == 0 || strcmp(what, "most") == 0) {
@@ -400,6 +404,52 @@ START_TEST(a_dead_socket_is_replaced)
 }
 END_TEST
 
+/* A question over a connection of before, and whether these bytes are in the answer. */
+static bool asked_over(int fd, const char *wanted, size_t len)
+{
+	/* {"ask": "renew", "wq-control": 1} */
+	static const char bytes[] = "\xa2\x63"
+				    "ask\x65"
+				    "renew\x6a"
+				    "wq-control\x01";
+	uint8_t answer[1024];
+	ck_assert_int_eq(send(fd, bytes, sizeof bytes - 1, 0), (ssize_t)sizeof bytes - 1);
+	ssize_t n = recv(fd, answer, sizeof answer, 0);
+	ck_assert_int_gt(n, 0);
+	return memmem(answer, (size_t)n, wanted, len) != NULL;
+}
+
+START_TEST(a_socket_that_was_removed_is_made_anew_and_connections_stay)
+{
+	static const char made[] = "answer\x01", there[] = "answer\x00";
+	int fd = sock_connect(&server);
+	ck_assert(asked_over(fd, there, sizeof there - 1));
+	ck_assert_int_eq(unlinkat(server.dir_fd, "wq.sock", 0), 0);
+
+	ck_assert(asked_over(fd, made, sizeof made - 1));
+
+	assert_good_ask();
+	ck_assert(asked_over(fd, there, sizeof there - 1));
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_socket_is_not_made_where_something_else_stands)
+{
+	static const char refused[] = "error", made[] = "answer\x01";
+	int fd = sock_connect(&server);
+	ck_assert_int_eq(unlinkat(server.dir_fd, "wq.sock", 0), 0);
+	ck_assert_int_eq(symlinkat("/tmp", server.dir_fd, "wq.sock"), 0);
+
+	ck_assert(asked_over(fd, refused, sizeof refused - 1));
+
+	ck_assert_int_eq(unlinkat(server.dir_fd, "wq.sock", 0), 0);
+	ck_assert(asked_over(fd, made, sizeof made - 1));
+	assert_good_ask();
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_socket_that_answers_is_not_replaced)
 {
 	struct control *second = NULL;
@@ -489,6 +539,8 @@ int main(void)
 	tcase_add_test(t, a_hundred_silent_connections_do_not_keep_others_out);
 	tcase_add_test(t, a_client_that_reads_no_answers_is_hung_up_on);
 	tcase_add_test(t, a_dead_socket_is_replaced);
+	tcase_add_test(t, a_socket_that_was_removed_is_made_anew_and_connections_stay);
+	tcase_add_test(t, a_socket_is_not_made_where_something_else_stands);
 	tcase_add_test(t, a_socket_that_answers_is_not_replaced);
 	tcase_add_test(t, a_file_in_the_sockets_place_is_left_alone);
 	tcase_add_test(t, the_socket_is_for_its_owner_alone_and_goes_with_the_server);
