@@ -141,30 +141,15 @@ static int open_stream(struct herd *h, struct stream **ret, int dir_fd, const ch
 	return 0;
 }
 
-/* Is the path wrong, or is it the system that cannot open it just now? */
-static const char *name_of_dir_error(int error)
-{
-	switch (error) {
-	case ENOENT:
-	case ENOTDIR:
-	case ELOOP:
-	case ENAMETOOLONG:
-	case EACCES:
-	case EPERM:
-		return "no-directory";
-	default:
-		return "no-resources";
-	}
-}
-
 static int open_outputs(
 	struct child *c, const struct frame_spawn *spawn, struct ends *ends, struct wq_err *err)
 {
 	const struct wq_spawn *what = &spawn->what;
 	auto_close int dir_fd =
 		open(spawn->work_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* The server has just made it, so whatever is wrong is not the command's fault. */
 	if (dir_fd < 0)
-		return err_set_name(err, -errno, name_of_dir_error(errno),
+		return err_set_name(err, -errno, "no-resources",
 			"cannot open the work directory '%s'", spawn->work_dir);
 	int rc = open_stream(
 		c->herd, &c->out, dir_fd, spawn->out_name, what->out_limit, &ends->out_fd, err);

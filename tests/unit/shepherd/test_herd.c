@@ -181,7 +181,7 @@ START_TEST(what_cannot_be_started_says_why)
 	herd_spawn(flock_herd, &s);
 	t = flock_wait("b");
 	ck_assert_int_eq(t->end.how, WQ_CHILD_NOT_STARTED);
-	ck_assert_str_eq(t->error, "no-directory");
+	ck_assert_str_eq(t->error, "no-resources");
 	ck_assert_ptr_nonnull(strstr(t->text, "elsewhere"));
 	ck_assert_int_eq(flock_cgroups(), 0);
 	flock_no_child_is_left();
@@ -196,7 +196,7 @@ START_TEST(a_work_directory_is_no_symbolic_link)
 	s.work_dir = place_at("link");
 	herd_spawn(flock_herd, &s);
 
-	ck_assert_str_eq(flock_wait("a")->error, "no-directory");
+	ck_assert_str_eq(flock_wait("a")->error, "no-resources");
 }
 END_TEST
 
