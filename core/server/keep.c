@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "spool/work.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,9 @@ void keep_find_work(const struct server *s, const struct task *task, char *ret, 
 
 int keep_make_work(struct server *s, struct task *task, char *ret, size_t size)
 {
+	/* It is told to others by its path. */
+	if (!whereabouts_root(s))
+		return -ESTALE;
 	int rc = work_make(&s->spool, task->id, task->attempt);
 	if (rc < 0)
 		return rc;

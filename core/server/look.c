@@ -77,12 +77,14 @@ void look_rescan(struct server *s)
 	look_list(s);
 }
 
-static void stop_trusting(struct server *s)
+static void stop_trusting(struct server *s, const char *name)
 {
 	if (s->directory_moved)
 		return;
-	log_err("a state directory was renamed, removed or unmounted under the server; "
-		"nothing more is started");
+	log_err("the directory '%s' of the spool was renamed, removed or replaced under the "
+		"server; "
+		"nothing more is started",
+		name);
 	s->directory_moved = true;
 	s->page_changed = true;
 	s->exit_status = EXIT_FAILURE;
@@ -99,7 +101,11 @@ void look_read(struct server *s)
 	if (rc < 0)
 		log_err("cannot read inotify events: %s", strerror(-rc));
 	if (rc > 0 && (rc & WATCH_MOVED))
-		stop_trusting(s);
+		stop_trusting(s, watch_moved(s->watch));
+	if (rc > 0 && (rc & WATCH_ROOT))
+		(void)whereabouts_root(s);
+	if (rc > 0 && (rc & WATCH_FILES))
+		whereabouts_renew_soon(s);
 	if (rc < 0 || (rc & WATCH_OVERFLOW)) {
 		metrics_count(&s->metrics, METRICS_OVERFLOWS);
 		look_rescan(s);

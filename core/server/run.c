@@ -68,6 +68,8 @@ static void on_safety(void *arg)
 	save_hwm(s);
 	space_check(s);
 	retain_begin(s);
+	(void)whereabouts_root(s);
+	whereabouts_renew(s);
 	loop_set_timer(
 		s->loop, s->safety_timer, time_after(time_mono_ns(), s->config.safety_interval_ns));
 }
@@ -80,6 +82,11 @@ static void on_space(void *arg)
 static void on_retain(void *arg)
 {
 	retain_begin(arg);
+}
+
+static void on_renew(void *arg)
+{
+	whereabouts_renew(arg);
 }
 
 /* Once to tell what runs to end, and once more to leave without it. */
@@ -165,8 +172,9 @@ static int open_loop(struct server *s, struct wq_err *err)
 	s->drain_timer = loop_add_timer(s->loop, on_drain_limit, s);
 	s->space.timer = loop_add_timer(s->loop, on_space, s);
 	s->retain.timer = loop_add_timer(s->loop, on_retain, s);
+	s->renew_timer = loop_add_timer(s->loop, on_renew, s);
 	if (!s->due_timer || !s->heartbeat_timer || !s->safety_timer || !s->drain_timer ||
-		!s->space.timer || !s->retain.timer)
+		!s->space.timer || !s->retain.timer || !s->renew_timer)
 		return err_set(err, -ENOMEM, "cannot make timers");
 	return 0;
 }

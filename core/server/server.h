@@ -93,7 +93,7 @@ struct server {
 	struct metrics metrics;
 	struct control *control;
 	struct children *children; /* NULL: no task manager has any */
-	struct loop_timer *due_timer, *heartbeat_timer, *safety_timer, *drain_timer;
+	struct loop_timer *due_timer, *heartbeat_timer, *safety_timer, *drain_timer, *renew_timer;
 	struct pass_changes changes;
 	struct space space;
 	struct retain retain;
@@ -102,6 +102,7 @@ struct server {
 	bool pass_unfinished; /* the bound of a pass was reached */
 	bool page_changed;    /* wq.status is behind */
 	bool directory_moved; /* a state directory is not where it was: nothing can be trusted */
+	bool away;            /* the path of the spool leads elsewhere, or nowhere */
 	int64_t rescan_at_ns; /* a listing that failed is due again */
 	int64_t adopt_at_ns;  /* and so is a question to a task manager, see adopt.c */
 	bool holds_back;      /* one that has recovered may not start anything yet */
@@ -152,6 +153,14 @@ void look_list(struct server *s);
 void look_rescan(struct server *s);
 /* List again half a second later: something was left behind of which no event will tell. */
 void look_again_soon(struct server *s);
+
+/* --- whereabouts.c --- */
+
+/* Does the path of the spool lead to the one that is open here?  Tells the log when that changes. */
+bool whereabouts_root(struct server *s);
+/* Make wq.sock and wq.status anew, where somebody has removed them; or look a second later. */
+void whereabouts_renew(struct server *s);
+void whereabouts_renew_soon(struct server *s);
 
 /* --- reject.c --- */
 

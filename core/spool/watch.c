@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fdio.h"
+#include "spool/layout.h"
 
 enum {
 	EVENTS_SIZE = 65536,
@@ -30,6 +31,7 @@ struct watch {
 	int fd;
 	int root_wd;
 	int wd[SPOOL_STATE_MAX];
+	const char *moved; /* what was told as WATCH_MOVED */
 	struct sight seen[SPOOL_STATE_MAX];
 	alignas(struct inotify_event) char events[EVENTS_SIZE];
 };
@@ -55,8 +57,9 @@ static int add_all(struct watch *w)
 		if (w->wd[s] < 0)
 			return w->wd[s];
 	}
-	/* A directory that we hold open tells nothing of its own removal; the one above does. */
-	w->root_wd = add(w, w->sp->root_fd, IN_DELETE | IN_MOVED_FROM);
+	/* A directory that we hold open tells nothing of its own removal; the one above does.  IN_MOVED_TO
+	 * is of what takes the place of another. */
+	w->root_wd = add(w, w->sp->root_fd, IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF);
 	return w->root_wd < 0 ? w->root_wd : 0;
 }
 
@@ -85,17 +88,45 @@ void watch_close(struct watch *w)
 	free(w);
 }
 
+const char *watch_moved(const struct watch *w)
+{
+	return w->moved;
+}
+
 int watch_fd(const struct watch *w)
 {
 	return w->fd;
 }
 
-static bool is_state_name(const char *name)
+static int tell_moved(struct watch *w, const char *name)
 {
+	w->moved = name;
+	return WATCH_MOVED;
+}
+
+/* Of the state directories, and of those whose contents belong to what stands in them; what goes from
+ * the history is of no consequence. */
+static int take_from_root(struct watch *w, const struct inotify_event *event, const char *name)
+{
+	static const char *const others[] = { ".wq", "work" };
+	if (event->mask & IN_MOVE_SELF)
+		return WATCH_ROOT;
 	for (enum spool_state s = 0; s < SPOOL_STATE_MAX; s++)
 		if (strcmp(name, spool_state_name(s)) == 0)
-			return true;
-	return false;
+			return tell_moved(w, spool_state_name(s));
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strcmp(name, others[i]) == 0)
+			return tell_moved(w, others[i]);
+	return strcmp(name, "wq.sock") == 0 || strcmp(name, layout_status_name) == 0 ? WATCH_FILES
+										     : 0;
+}
+
+static const char *name_of(const struct watch *w, int wd)
+{
+	for (enum spool_state s = 0; s < SPOOL_STATE_MAX; s++)
+		if (w->wd[s] == wd)
+			return spool_state_name(s);
+	return "spool";
 }
 
 static int take(struct watch *w, const struct inotify_event *event, watch_fn *fn, void *arg)
@@ -103,10 +134,10 @@ static int take(struct watch *w, const struct inotify_event *event, watch_fn *fn
 	if (event->mask & IN_Q_OVERFLOW)
 		return WATCH_OVERFLOW;
 	const char *name = event->len > 0 ? event->name : "";
-	if (event->wd == w->root_wd)
-		return is_state_name(name) ? WATCH_MOVED : 0;
+	if (event->wd == w->root_wd && !(event->mask & (IN_UNMOUNT | IN_IGNORED)))
+		return take_from_root(w, event, name);
 	if (event->mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_UNMOUNT | IN_IGNORED))
-		return WATCH_MOVED;
+		return tell_moved(w, name_of(w, event->wd));
 	if (!(event->mask & (IN_CREATE | IN_MOVED_TO)))
 		return 0;
 	for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {

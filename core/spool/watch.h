@@ -25,12 +25,20 @@ typedef void watch_fn(void *arg, enum spool_state state, struct reqid id, const 
 enum {
 	/* Events were lost: list 5, then 1. */
 	WATCH_OVERFLOW = 1,
-	/* A state directory was renamed, removed or unmounted: start nothing more. */
-	WATCH_MOVED = 2
+	/* A state directory, .wq or work was renamed, removed, replaced or unmounted: start nothing
+	 * more.  watch_moved says which. */
+	WATCH_MOVED = 2,
+	/* The spool was renamed as a whole: its path may lead elsewhere. */
+	WATCH_ROOT = 4,
+	/* Somebody has removed or replaced wq.sock or wq.status; or that was us. */
+	WATCH_FILES = 8
 };
 
 /* Read up to the barrier.  A mask of the above, or -errno. */
 int watch_look(struct watch *w, watch_fn *fn, void *arg);
+
+/* The name of what was last told as WATCH_MOVED, a literal; NULL: nothing was. */
+const char *watch_moved(const struct watch *w);
 
 /*
  * The safety look, one fstat a directory: has a directory changed since the last call, or since

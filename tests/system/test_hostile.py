@@ -399,7 +399,7 @@ def test_directories_under_the_server():
     with Hostile() as h:
         os.rename(h.path("1-requested", ""), h.path("moved", ""))
         h.server.join(expect=1)
-        assert "a state directory was renamed" in h.server.log_text()
+        assert "the directory '1-requested' of the spool was renamed" in h.server.log_text()
         os.rename(h.path("moved", ""), h.path("1-requested", ""))
         h.server.start()
         h.good_still_works()

@@ -133,6 +133,7 @@ START_TEST(a_state_directory_that_is_renamed_is_told)
 	ck_assert_int_eq(rename(tmpspool_at(spool_state_name((enum spool_state)_i), ""), to), 0);
 
 	ck_assert_int_eq(watch_look(w, see, &seen), WATCH_MOVED);
+	ck_assert_str_eq(watch_moved(w), spool_state_name((enum spool_state)_i));
 	ck_assert_int_eq(watch_look(w, see, &seen), 0);
 }
 END_TEST
@@ -145,10 +146,68 @@ START_TEST(a_state_directory_that_is_removed_is_told)
 }
 END_TEST
 
+/* rename(2) replaces a directory that is empty. */
+START_TEST(a_state_directory_that_is_replaced_is_told)
+{
+	char new[4200];
+	snprintf(new, sizeof new, "%s/new", tmpspool_dir);
+	ck_assert_int_eq(mkdir(new, 0700), 0);
+	ck_assert_int_eq(rename(new, tmpspool_at(spool_state_name((enum spool_state)_i), "")), 0);
+
+	ck_assert_int_eq(watch_look(w, see, &seen), WATCH_MOVED);
+	ck_assert_str_eq(watch_moved(w), spool_state_name((enum spool_state)_i));
+}
+END_TEST
+
+START_TEST(what_else_the_server_cannot_do_without_is_told_by_name)
+{
+	static const char *const others[] = { "work", ".wq" };
+	char to[4200];
+	snprintf(to, sizeof to, "%s/elsewhere", tmpspool_dir);
+	ck_assert_ptr_null(watch_moved(w));
+	ck_assert_int_eq(rename(tmpspool_at(".", others[_i]), to), 0);
+
+	ck_assert_int_eq(watch_look(w, see, &seen), WATCH_MOVED);
+	ck_assert_str_eq(watch_moved(w), others[_i]);
+}
+END_TEST
+
+START_TEST(a_spool_that_is_renamed_as_a_whole_is_told_and_goes_on)
+{
+	char to[4200];
+	snprintf(to, sizeof to, "%s/elsewhere", tmpspool_dir);
+	ck_assert_int_eq(rename(tmpspool_path, to), 0);
+
+	ck_assert_int_eq(watch_look(w, see, &seen), WATCH_ROOT);
+
+	ck_assert_int_eq(rename(to, tmpspool_path), 0);
+	tmpspool_put("1-requested", ID_TEXT, "");
+	ck_assert_int_eq(watch_look(w, see, &seen), WATCH_ROOT);
+	ck_assert_int_eq(seen.n, 1);
+}
+END_TEST
+
+START_TEST(a_socket_or_page_that_is_removed_or_replaced_is_told)
+{
+	static const char *const files[] = { "wq.sock", "wq.status" };
+	char new[4200];
+	snprintf(new, sizeof new, "%s/new", tmpspool_dir);
+	if (_i == 0)
+		tmpspool_put(".", files[_i], "");
+	ck_assert_int_eq(unlink(tmpspool_at(".", files[_i])), 0);
+	ck_assert_int_eq(watch_look(w, see, &seen), WATCH_FILES);
+
+	ck_assert_int_eq(symlink("/etc/passwd", new), 0);
+	ck_assert_int_eq(rename(new, tmpspool_at(".", files[_i])), 0);
+	ck_assert_int_eq(watch_look(w, see, &seen), WATCH_FILES);
+}
+END_TEST
+
 START_TEST(what_else_goes_from_the_root_is_no_matter)
 {
-	tmpspool_put(".", "wq.sock", "");
-	ck_assert_int_eq(unlink(tmpspool_at(".", "wq.sock")), 0);
+	tmpspool_put(".", "wq.named-tmp", "");
+	ck_assert_int_eq(unlink(tmpspool_at(".", "wq.named-tmp")), 0);
+	ck_assert_int_eq(rmdir(tmpspool_at(".", "finished")), 0);
 
 	ck_assert_int_eq(watch_look(w, see, &seen), 0);
 }
@@ -216,6 +275,10 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, a_name_that_is_no_id_is_told_as_it_is);
 	tcase_add_loop_test(tc, a_state_directory_that_is_renamed_is_told, 0, SPOOL_STATE_MAX);
 	tcase_add_loop_test(tc, a_state_directory_that_is_removed_is_told, 0, SPOOL_STATE_MAX);
+	tcase_add_loop_test(tc, a_state_directory_that_is_replaced_is_told, 0, SPOOL_STATE_MAX);
+	tcase_add_loop_test(tc, what_else_the_server_cannot_do_without_is_told_by_name, 0, 2);
+	tcase_add_test(tc, a_spool_that_is_renamed_as_a_whole_is_told_and_goes_on);
+	tcase_add_loop_test(tc, a_socket_or_page_that_is_removed_or_replaced_is_told, 0, 2);
 	tcase_add_test(tc, what_else_goes_from_the_root_is_no_matter);
 	tcase_add_test(tc, a_directory_that_has_changed_since_the_last_look_is_told_once);
 	tcase_add_test(tc, a_change_just_before_the_look_may_hide_another);
