@@ -6,7 +6,7 @@ import os
 
 ID_SIZE = 32
 FOREVER = -1
-GONE = -5010
+TIMEOUT, GONE = -5009, -5010
 
 
 class Err(ctypes.Structure):
@@ -60,6 +60,19 @@ class Client:
         status = info.status.decode()
         _lib.wq_result_free(result)
         return status
+
+    def wait_any(self, requests, done, timeout_s=60):
+        """The index of one of them that has a result now, which is taken away; None in time."""
+        n, index, result = len(requests), ctypes.c_size_t(), ctypes.c_void_p()
+        rc = _lib.wq_wait_any(
+            self.c, (ctypes.c_char_p * n)(*(r.encode() for r in requests)),
+            (ctypes.c_uint8 * n)(*done), ctypes.c_size_t(n), ctypes.c_int64(int(timeout_s * 1e9)), 0,
+            ctypes.byref(index), ctypes.byref(result), ctypes.byref(self.err))
+        if rc == TIMEOUT:
+            return None
+        self._check(rc)
+        _lib.wq_result_free(result)
+        return index.value
 
     def close(self):
         _lib.wq_close(self.c)
