@@ -37,12 +37,19 @@ struct control {
 	control_fn *fn;
 	void *arg;
 	int dir_fd, listen_fd;
-	dev_t dev; /* which file our socket is, so that no other is removed */
+	int spare_fd; /* given up for a question when there are no descriptors */
+	dev_t dev;    /* which file our socket is, so that no other is removed */
 	ino_t ino;
 	uint64_t turn;
 	struct buf answer, message;
 	struct connection connections[CONTROL_CONNECTIONS_MAX];
 };
+
+static void keep_spare(struct control *c)
+{
+	if (c->spare_fd < 0)
+		c->spare_fd = fcntl(c->dir_fd, F_DUPFD_CLOEXEC, 3);
+}
 
 static void drop(struct connection *c)
 {
@@ -50,6 +57,7 @@ static void drop(struct connection *c)
 		loop_del_fd(c->control->loop, c->source);
 	c->source = NULL;
 	fdio_close(&c->fd);
+	keep_spare(c->control);
 }
 
 /* Give the connection what stands in c->message.  A SEQPACKET message goes whole or not at all, and
@@ -179,6 +187,11 @@ static void on_listen(void *arg, uint32_t events)
 	}
 	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
 		return;
+	/* What goes wrong without descriptors is best asked now. */
+	if (control->spare_fd >= 0) {
+		fdio_close(&control->spare_fd);
+		return;
+	}
 	/* The waiting connection keeps the socket readable; without room for it that would be a
 	 * busy loop. */
 	struct connection *oldest = find_oldest(control);
@@ -275,7 +288,7 @@ int control_open(struct control **ret, struct loop *loop, int dir_fd, control_fn
 	c->loop = loop;
 	c->fn = fn;
 	c->arg = arg;
-	c->listen_fd = -1;
+	c->listen_fd = c->spare_fd = -1;
 	for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
 		c->connections[i] = (struct connection){ .control = c, .fd = -1 };
 	c->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
@@ -284,10 +297,12 @@ int control_open(struct control **ret, struct loop *loop, int dir_fd, control_fn
 		rc = err_set(err, -ENOMEM, "cannot serve '%s'", CONTROL_NAME);
 	if (rc == 0)
 		rc = serve(c, err);
-	if (rc < 0)
+	if (rc < 0) {
 		control_close(c);
-	else
-		*ret = c;
+		return rc;
+	}
+	keep_spare(c);
+	*ret = c;
 	return rc;
 }
 
@@ -329,6 +344,7 @@ void control_close(struct control *c)
 		(void)unlinkat(
 			c->dir_fd, CONTROL_NAME, 0); /* left behind, the next server replaces it */
 	fdio_close(&c->listen_fd);
+	fdio_close(&c->spare_fd);
 	fdio_close(&c->dir_fd);
 	buf_fini(&c->answer);
 	buf_fini(&c->message);

@@ -11,8 +11,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct wq_bytes no_args;
@@ -359,6 +361,45 @@ START_TEST(a_hundred_silent_connections_do_not_keep_others_out)
 }
 END_TEST
 
+/* control_ask in a child that may have more descriptors than we: its code. */
+static int ask_in_child(void)
+{
+	int status;
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		struct rlimit limit;
+		struct buf answer = { 0 };
+		if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+			_exit(100);
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+			_exit(100);
+		_exit(control_ask(server.dir_fd, "status", no_args, &answer, NULL) == 0 ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+START_TEST(a_server_without_descriptors_answers_one_after_the_other)
+{
+	struct rlimit limit;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 64;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	while (dup(0) >= 0) {
+		/* until all are taken */
+	}
+	ck_assert_int_eq(errno, EMFILE);
+
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(ask_in_child(), 0);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_good_ask();
+}
+END_TEST
+
 START_TEST(a_client_that_reads_no_answers_is_hung_up_on)
 {
 	/* {"ask": "most", "wq-control": 1}: answers fill the socket's buffer at once */
@@ -537,6 +578,7 @@ int main(void)
 	tcase_add_test(t, another_version_is_refused_and_the_text_names_both);
 	tcase_add_test(t, a_question_with_an_empty_or_long_name_is_refused);
 	tcase_add_test(t, a_hundred_silent_connections_do_not_keep_others_out);
+	tcase_add_test(t, a_server_without_descriptors_answers_one_after_the_other);
 	tcase_add_test(t, a_client_that_reads_no_answers_is_hung_up_on);
 	tcase_add_test(t, a_dead_socket_is_replaced);
 	tcase_add_test(t, a_socket_that_was_removed_is_made_anew_and_connections_stay);
