@@ -215,15 +215,18 @@ static json_t *read_page(struct cli *cli)
 	return page;
 }
 
-static void print_text(const struct cli *cli, const json_t *answer, const json_t *page)
+/* `rc`: of the question. */
+static void print_text(const struct cli *cli, int rc, const json_t *answer, const json_t *page)
 {
 	char text[4096];
 	snprintf(text, sizeof text, "%s (from %s)", cli->spool, cli->rule);
 	line("spool", text);
 	if (answer)
 		print_server(answer);
-	else
+	else if (rc == -WQ_E_GONE)
 		print_page(page);
+	else
+		line("server", "does not answer; whether it runs is not known");
 }
 
 static void print_json(const struct cli *cli, json_t *answer, json_t *page)
@@ -250,7 +253,7 @@ int cmd_status(struct cli *cli, int argc, char **argv)
 	if (json)
 		print_json(cli, answer, page);
 	else
-		print_text(cli, answer, page);
+		print_text(cli, rc, answer, page);
 	if (rc < 0 && rc != -WQ_E_GONE)
 		cli_say("%s", err.text);
 	json_decref(page);
