@@ -8,9 +8,11 @@
  * Nothing of a task is kept but in the shepherd: a task has one child, and recovery finds it by the
  * task's name.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 #include <wq/plugin-util.h>
 
@@ -21,7 +23,8 @@
 
 enum {
 	PLENTY = INT32_MAX / 2, /* max-running binds; when the shepherd is full spawn says so */
-	RETRY_MS = 1000
+	RETRY_MS = 1000,
+	SPARES = 2 /* a work directory and a file in it */
 };
 
 struct task {
@@ -38,6 +41,7 @@ struct wq_self {
 	struct settings settings;
 	struct task_list running, ended;
 	struct report report; /* of the last reap */
+	int spare_fds[SPARES];
 	bool stopped;
 };
 
@@ -65,6 +69,21 @@ static void free_list(struct task_list *list)
 	}
 }
 
+/* Output that is there must not be missing in a result only because the server has no descriptors left
+ * in this moment: so some are kept, and given up while it is read. */
+static void keep_spares(wq_self *me)
+{
+	for (int i = 0; i < SPARES; i++)
+		me->spare_fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void give_spares(wq_self *me)
+{
+	for (int i = 0; i < SPARES; i++)
+		if (me->spare_fds[i] >= 0)
+			(void)close(me->spare_fds[i]);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static int32_t create(
@@ -74,6 +93,8 @@ static int32_t create(
 	TAILQ_INIT(&me->running);
 	TAILQ_INIT(&me->ended);
 	wq_cbor_out_init(&me->report.out);
+	for (int i = 0; i < SPARES; i++)
+		me->spare_fds[i] = -1;
 	return settings_load(&me->settings, config, err);
 }
 
@@ -82,13 +103,16 @@ static void destroy(wq_self *me)
 	free_list(&me->running); /* their children go on: the next server finds them */
 	free_list(&me->ended);
 	report_clear(&me->report);
+	give_spares(me);
 	settings_fini(&me->settings);
 }
 
 static int32_t start(wq_self *me, struct wq_err *err)
 {
-	if (WQ_HAS(me->host, spawn) && WQ_HAS(me->host, end_child))
+	if (WQ_HAS(me->host, spawn) && WQ_HAS(me->host, end_child)) {
+		keep_spares(me);
 		return WQ_OK;
+	}
 	return wq_fail(err, -WQ_E_UNSUPPORTED, NULL, "this server runs no children");
 }
 
@@ -253,7 +277,9 @@ static int32_t reap(wq_self *me, struct wq_outcome *ret)
 	if (!t)
 		return 0;
 	ret->tid = t->tid;
+	give_spares(me);
 	report_make(&me->report, &me->settings, &t->ending, t->work_dir, ret);
+	keep_spares(me);
 	TAILQ_REMOVE(&me->ended, t, link);
 	free(t);
 	return 1;

@@ -375,6 +375,45 @@ START_TEST(a_work_directory_that_is_gone_is_survived)
 }
 END_TEST
 
+/* Both of them at once, and nothing may be left over. */
+START_TEST(without_descriptors_output_is_read_all_the_same)
+{
+	struct rlimit limit;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	fx_open(&fx, _i ? "result=json" : NULL, NULL);
+	for (int i = 0; i < 3; i++) {
+		const struct fake_child *c = fx_start(&fx, ANY);
+		struct wq_child_end end = { .how = WQ_CHILD_EXITED,
+			.out_bytes = 8,
+			.out_kept = 8,
+			.err_bytes = 1,
+			.err_kept = 1 };
+		struct fx_outcome o;
+		fake_write(&fx.fake, c->tid, "stdout", "{\"n\": 2}", 8);
+		fake_write(&fx.fake, c->tid, "stderr", "e", 1);
+		fake_end(&fx.fake, c->child, &end);
+		limit.rlim_cur = 40;
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		while (dup(0) >= 0) {
+			/* until all are taken */
+		}
+
+		ck_assert(fx_reap(&fx, &o));
+
+		ck_assert_int_eq(dup(0), -1); /* it has its own again */
+		ck_assert_int_eq(errno, EMFILE);
+		limit.rlim_cur = limit.rlim_max;
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		ck_assert_int_eq(o.how, WQ_DONE_OK);
+		if (_i)
+			ck_assert_str_eq(fx_get(&o, "n"), "2");
+		else
+			ck_assert_str_eq(fx_get(&o, "stdout.tail"), "'{\"n\": 2}'");
+	}
+	fx_close(&fx);
+}
+END_TEST
+
 /* ---- standard output as the result ----------------------------------------------------------- */
 
 START_TEST(with_result_json_a_success_gives_back_its_output)
@@ -718,6 +757,7 @@ int main(void)
 	tcase_add_test(
 		report, a_file_that_is_gone_or_no_file_gives_an_empty_tail_and_blocks_nobody);
 	tcase_add_test(report, a_work_directory_that_is_gone_is_survived);
+	tcase_add_loop_test(report, without_descriptors_output_is_read_all_the_same, 0, 2);
 	tcase_add_loop_test(report, a_report_is_always_within_the_result_limit, 0, 5);
 	tcase_add_test(report, without_tails_and_directory_the_largest_report_is_below_1K);
 	tcase_add_test(result, with_result_json_a_success_gives_back_its_output);
