@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 enum log_level {
 	LOG_LEVEL_ERR = 3,
 	LOG_LEVEL_WARN,
@@ -19,6 +21,14 @@ void log_set_level(enum log_level level);
 
 /* "err", "warn", "notice", "info", "debug"; -1 for another word. */
 int log_level_parse(const char *word);
+
+enum {
+	LOG_ERROR_MAX = 256
+};
+
+/* The last line of level err, cut, where it was within so many nanoseconds, else "": for who asks how
+ * it goes.  [any-thread] */
+void log_last_error(int64_t within_ns, char ret[LOG_ERROR_MAX]);
 
 /* [any-thread] */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

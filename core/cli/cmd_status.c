@@ -179,6 +179,8 @@ static void print_server(const json_t *answer)
 		answer_time(answer_int(answer, "started-us"), when));
 	line("server", text);
 	print_accepting(answer);
+	if (*answer_text(answer, "trouble"))
+		line("trouble", answer_text(answer, "trouble"));
 	print_durability(answer_text(answer, "durability"));
 	print_containment(answer);
 	print_queue(answer);

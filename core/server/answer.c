@@ -6,6 +6,7 @@
 #include "server/server.h"
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "control/control.h"
 
@@ -20,6 +21,9 @@
 enum {
 	RUNNING_MAX_BYTES = CONTROL_ANSWER_MAX - 64 * 1024
 };
+
+/* What fails is tried again after a second, so an error that is older is over. */
+#define TROUBLE_NS (2 * NS_PER_S)
 
 static void put_number(struct wq_cbor_out *out, const char *key, int64_t value)
 {
@@ -93,7 +97,7 @@ static int answer_status(const struct server *s, struct buf *ret)
 	struct wq_cbor_out out, running;
 	struct sched_counts c = sched_counts(s->sched);
 	uint64_t shown = 0;
-	char reason[128];
+	char reason[128], trouble[LOG_ERROR_MAX];
 	wq_cbor_out_init(&running);
 	for (const struct task *t = tasks_next(&s->tasks, 0); t; t = tasks_next(&s->tasks, t->ref))
 		if ((t->started_ns || t->lost) && (!t->ended_ns || t->lost) &&
@@ -102,7 +106,7 @@ static int answer_status(const struct server *s, struct buf *ret)
 			shown++;
 		}
 	wq_cbor_out_init(&out);
-	wq_cbor_put_map(&out, s->children ? 17 : 15);
+	wq_cbor_put_map(&out, s->children ? 18 : 16);
 	wq_cbor_put_pair(&out, "version", WQ_VERSION);
 	put_number(&out, "pid", getpid());
 	put_number(&out, "started-us", s->started_us);
@@ -110,6 +114,8 @@ static int answer_status(const struct server *s, struct buf *ret)
 	wq_cbor_put_bool(&out, !page_why(s)[0]);
 	wq_cbor_put_pair(&out, "why", page_why(s));
 	wq_cbor_put_pair(&out, "reason", page_reason(s, reason, sizeof reason));
+	log_last_error(TROUBLE_NS, trouble);
+	wq_cbor_put_pair(&out, "trouble", trouble);
 	put_number(&out, "depth", (int64_t)c.seen + c.pending);
 	put_number(&out, "queue-limit", s->config.queue_limit);
 	wq_cbor_put_pair(&out, "durability", s->config.durability);

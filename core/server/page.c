@@ -75,6 +75,9 @@ void page_update(struct server *s, bool running)
 		rc = status_write(&s->spool, bytes.data, bytes.len);
 	buf_fini(&bytes);
 	s->page_changed = rc < 0; /* tried again after the next pass */
-	if (rc < 0)
-		log_warn("cannot write wq.status, clients see an older one: %s", strerror(-rc));
+	if (rc == 0)
+		return;
+	log_warn("cannot write wq.status, clients see an older one: %s", strerror(-rc));
+	if (running)
+		whereabouts_renew_soon(s); /* and that comes */
 }

@@ -10,6 +10,7 @@
 #include "base/time.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
 	REAPS_IN_A_ROW = 64,
@@ -61,7 +62,11 @@ static void take(struct server *s, struct task *task, const struct wq_outcome *o
 
 static void take_back(struct server *s, struct task *task, const struct wq_outcome *o, int64_t now)
 {
-	log_info("%s: reaped: never began", ID_TEXT(task->id));
+	/* With a word of its own it is no matter of course. */
+	if (o->error && strcmp(o->error, "not-started") != 0 && !s->stopping)
+		log_err("%s: never began, trying again: %s", ID_TEXT(task->id), o->text);
+	else
+		log_info("%s: reaped: never began", ID_TEXT(task->id));
 	keep_nothing(s, task);
 	int64_t delay_ms = o->retry_after_ms ? o->retry_after_ms : NEVER_BEGAN_DELAY_MS;
 	if (delay_ms > DELAY_MAX_MS)

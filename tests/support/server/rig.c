@@ -337,6 +337,11 @@ static void on_spool_changed(void *arg, uint32_t events)
 }
 
 /* As in run.c: the pass that follows asks sched. */
+static void on_renew(void *arg)
+{
+	whereabouts_renew(arg);
+}
+
 static void on_due(void *arg)
 {
 	struct server *s = arg;
@@ -374,6 +379,7 @@ void rig_open(const char *task_managers)
 	read_config(task_managers);
 	rig.loop = loop_new();
 	ck_assert_ptr_nonnull(rig.loop);
+	rig.renew_timer = loop_add_timer(rig.loop, on_renew, &rig);
 	rig.due_timer = loop_add_timer(rig.loop, on_due, &rig);
 	rig.drain_timer = loop_add_timer(rig.loop, on_drain_limit, &rig);
 	rig.space.timer = loop_add_timer(rig.loop, on_space, &rig);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/log.h"
 
+#include "base/time.h"
+
 #include <check.h>
 #include <errno.h>
 #include <string.h>
@@ -77,6 +79,33 @@ START_TEST(a_long_line_is_cut_but_stays_a_line)
 }
 END_TEST
 
+static void write_errors(void)
+{
+	char text[LOG_ERROR_MAX];
+	log_last_error(INT64_MAX, text);
+	ck_assert_str_eq(text, "");
+	log_err("the first");
+	log_err("the\nsecond");
+	log_warn("no error");
+	log_last_error(NS_PER_S * 60, text);
+	ck_assert_str_eq(text, "the\\x0asecond");
+	log_last_error(-1, text);
+	ck_assert_str_eq(text, "");
+	char much[5000] = { 0 };
+	memset(much, 'x', sizeof much - 1);
+	log_err("%s", much);
+	log_last_error(NS_PER_S * 60, text);
+	ck_assert_uint_eq(strlen(text), LOG_ERROR_MAX - 1);
+}
+
+START_TEST(the_last_error_is_remembered_for_who_asks_soon)
+{
+	char text[16384];
+	capture(write_errors, text, sizeof text);
+	ck_assert_ptr_nonnull(strstr(text, "<3>the first\n"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("base/log");
@@ -84,6 +113,7 @@ int main(void)
 	tcase_add_test(tc, levels_have_words);
 	tcase_add_test(tc, lines_carry_their_priority_and_cannot_be_forged);
 	tcase_add_test(tc, a_long_line_is_cut_but_stays_a_line);
+	tcase_add_test(tc, the_last_error_is_remembered_for_who_asks_soon);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
