@@ -104,8 +104,13 @@ static int show(struct server *s, const struct task *task, struct wq_err *err)
 	wq_cbor_out_fixed(&out, why, sizeof why);
 	if (task->set_aside)
 		explain(task, &out);
-	return complete_show(
+	int rc = complete_show(
 		&s->spool, task->id, task->beside, task->set_aside ? why : NULL, out.len, err);
+	if (rc == COMPLETE_LEFT) {
+		log_err("%s: its request cannot be taken away, trying again", ID_TEXT(task->id));
+		left_add(s, task->id, task->beside, why, out.len);
+	}
+	return rc == COMPLETE_LEFT ? 0 : rc;
 }
 
 static void finish(struct server *s, struct task *task)

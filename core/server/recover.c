@@ -147,8 +147,10 @@ static int publish(struct recovery *v, struct reqid id)
 		log_warn("%s: recovery: %s", ID_TEXT(id), err.text);
 		return 0;
 	}
-	v->published += rc == 0;
-	return rc;
+	if (rc == COMPLETE_LEFT)
+		left_add(v->server, id, false, NULL, 0);
+	v->published += rc >= 0;
+	return rc < 0 ? rc : 0;
 }
 
 static int put_last(struct recovery *v, struct reqid id, uint32_t what)

@@ -87,6 +87,7 @@ static void on_retain(void *arg)
 static void on_renew(void *arg)
 {
 	whereabouts_renew(arg);
+	left_retry(arg);
 }
 
 /* Once to tell what runs to end, and once more to leave without it. */
@@ -335,6 +336,7 @@ static void close_all(struct server *s)
 	watch_close(s->watch);
 	commit_close(s);
 	sched_free(s->sched);
+	left_fini(s);
 	tasks_fini(&s->tasks);
 	attempts_fini(&s->attempts);
 	metrics_fini(&s->metrics);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "config/config.h"
 #include "loop/loop.h"
@@ -24,6 +25,7 @@
 #include "spool/watch.h"
 
 struct control;
+struct left;
 struct server;
 
 struct task_manager {
@@ -95,6 +97,8 @@ struct server {
 	struct children *children; /* NULL: no task manager has any */
 	struct loop_timer *due_timer, *heartbeat_timer, *safety_timer, *drain_timer, *renew_timer;
 	struct pass_changes changes;
+	SLIST_HEAD(, left) left; /* requests that are to go still */
+	unsigned n_left;
 	struct space space;
 	struct retain retain;
 	int64_t started_us;
@@ -161,6 +165,15 @@ bool whereabouts_root(struct server *s);
 /* Make wq.sock and wq.status anew, where somebody has removed them; or look a second later. */
 void whereabouts_renew(struct server *s);
 void whereabouts_renew_soon(struct server *s);
+
+/* --- left.c --- */
+
+/* The result of this one is out, but what it has replaced could not be taken away: to be tried again.
+ * `why`: for quarantine, `len` 0 for none. */
+void left_add(struct server *s, struct reqid id, bool beside, const void *why, size_t len);
+/* Try it. */
+void left_retry(struct server *s);
+void left_fini(struct server *s);
 
 /* --- reject.c --- */
 

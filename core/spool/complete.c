@@ -100,13 +100,18 @@ static int exchange(struct spool *sp, const char *name)
 }
 
 /* What the result has replaced goes last: that wakes its waiter. */
-static void retire(struct spool *sp, int dir_fd, const char *name, const void *reason, size_t len)
+static int retire(
+	struct spool *sp, bool beside, const char *name, const void *reason, size_t len, bool last)
 {
-	if (reason && quarantine_put(sp, dir_fd, name, reason, len) == 0)
-		return;
-	/* The result is out, so a left-over is recovery's to remove. */
-	if (sp->io->unlinkat(dir_fd, name, 0) == -EISDIR)
-		(void)quarantine_put(sp, dir_fd, name, reason, len);
+	int dir_fd = beside ? sp->dir_fd[SPOOL_RUNNING] : sp->tmp_fd;
+	int rc = reason ? quarantine_put(sp, dir_fd, name, reason, len) : -ENOTSUP;
+	if (rc < 0 && (!reason || last)) {
+		rc = sp->io->unlinkat(dir_fd, name, 0);
+		if (rc == -EISDIR)
+			rc = quarantine_put(sp, dir_fd, name, reason, len);
+	}
+	/* Another user's, or gone: no use in more tries.  A left-over is recovery's to remove. */
+	return rc == -ENOENT || rc == -EPERM || rc == -EACCES ? 0 : rc;
 }
 
 /* Make visible what stands in `from_fd`.  1: 4 holds that id, and the result is in quarantine. */
@@ -193,9 +198,15 @@ int complete_show(struct spool *sp, struct reqid id, bool beside, const void *re
 	char name[REQID_SIZE];
 	int running_fd = sp->dir_fd[SPOOL_RUNNING];
 	int rc = show(sp, beside ? sp->tmp_fd : running_fd, reqid_format(id, name));
-	if (rc >= 0)
-		retire(sp, beside ? running_fd : sp->tmp_fd, name, reason, reason_len);
-	return fail(err, rc, name);
+	bool is_left = rc >= 0 && retire(sp, beside, name, reason, reason_len, false) < 0;
+	return rc == 0 && is_left ? COMPLETE_LEFT : fail(err, rc, name);
+}
+
+int complete_retire(struct spool *sp, struct reqid id, bool beside, const void *reason,
+	size_t reason_len, bool last)
+{
+	char name[REQID_SIZE];
+	return retire(sp, beside, reqid_format(id, name), reason, reason_len, last);
 }
 
 int complete_exchange(struct spool *sp, struct reqid id)

@@ -28,7 +28,8 @@
  * lost and nothing to be seen; call again with the same arguments.
  */
 enum {
-	COMPLETE_BESIDE = 1
+	COMPLETE_BESIDE = 1,
+	COMPLETE_LEFT /* of complete_show */
 };
 int complete_write(struct spool *sp, struct reqid id, const void *result, size_t len, bool fresh,
 	int *ret_fd, struct wq_err *err);
@@ -39,11 +40,19 @@ int complete_write(struct spool *sp, struct reqid id, const void *result, size_t
  * `beside` as complete_write said; then the id stands in 3 and 4 for an instant, and recovery takes the
  * later one.
  *
- * 0.  -EEXIST: 4 holds that id already; the result went to quarantine and 3 is empty.  Else -errno:
+ * 0.  COMPLETE_LEFT: the result can be seen, but the request stands still where it stood: nobody was
+ * woken, and complete_retire is to be called.  -EEXIST: 4 holds that id already; the result went to quarantine and 3 is empty.  Else -errno:
  * the id is still in 3, call again.  (-ENOENT: nothing stands in 3.)
  */
 int complete_show(struct spool *sp, struct reqid id, bool beside, const void *reason,
 	size_t reason_len, struct wq_err *err);
+
+/*
+ * Retire alone.  `last`: a refused request that cannot come to quarantine is unlinked.  0 or -errno: call
+ * again, or leave it to recovery.
+ */
+int complete_retire(struct spool *sp, struct reqid id, bool beside, const void *reason,
+	size_t reason_len, bool last);
 
 /* For recovery: a descriptor of what stands in 3, to be synced; the caller's to close.  -errno. */
 int complete_open(const struct spool *sp, struct reqid id);

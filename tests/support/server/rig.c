@@ -340,6 +340,7 @@ static void on_spool_changed(void *arg, uint32_t events)
 static void on_renew(void *arg)
 {
 	whereabouts_renew(arg);
+	left_retry(arg);
 }
 
 static void on_due(void *arg)

@@ -155,6 +155,89 @@ START_TEST(others_are_started_and_answered_meanwhile)
 }
 END_TEST
 
+/* ---- what the result has replaced ------------------------------------------------------------- */
+
+/* How the request's going can fail: of a good one, and of a refused one. */
+static const struct {
+	const char *call;
+	int from, to, error, times;
+	bool refused;
+} stays[] = {
+	{ "unlinkat", CENSUS_TMP, RIG_ANY, EIO, 1, false },
+	{ "unlinkat", CENSUS_TMP, RIG_ANY, EIO, 3, false },
+	{ "list", RIG_QUARANTINE, RIG_ANY, EMFILE, 1, true },
+	{ "renameat2", CENSUS_TMP, RIG_QUARANTINE, EIO, 2, true },
+	{ "renameat2", CENSUS_TMP, RIG_QUARANTINE, ENOSPC, 1, true },
+};
+enum {
+	N_STAYS = sizeof stays / sizeof *stays
+};
+
+static void keep_from_going(void)
+{
+	rig_fail(stays[rig_case].call, stays[rig_case].from, stays[rig_case].to,
+		stays[rig_case].error, stays[rig_case].times);
+}
+
+static void show_and_keep_from_going(int which)
+{
+	rig_case = which;
+	if (stays[which].refused)
+		rig_bad_request(1);
+	else
+		rig_request(1, "quick");
+	rig_when_renamed(SPOOL_RUNNING, SPOOL_COMPLETE, keep_from_going);
+	rig_run();
+	ck_assert_int_eq(rig_failed(), 1);
+	ck_assert_int_eq(tmpspool_count(".wq/tmp"), 1);
+	rig_assert_result(1, stays[which].refused ? RESULT_REJECTED : RESULT_OK);
+}
+
+START_TEST(a_request_that_cannot_be_taken_away_is_when_it_can)
+{
+	show_and_keep_from_going(_i);
+	for (int i = 0; i < stays[_i].times; i++) {
+		ck_assert_int_eq(rig_failed(), i + 1);
+		ck_assert_int_eq(tmpspool_count(".wq/tmp"), 1);
+		rig_run_later();
+	}
+
+	rig_assert_idle();
+	rig_assert_quarantine(stays[_i].refused ? 2 : 0);
+}
+END_TEST
+
+START_TEST(a_result_can_be_aborted_though_its_request_stays)
+{
+	show_and_keep_from_going(_i);
+	rig_abort(1);
+	rig_run();
+	ck_assert_int_eq(tmpspool_count("4-complete"), 0);
+	ck_assert_int_eq(tmpspool_count("5-aborting"), 0);
+	for (int i = 0; i < stays[_i].times; i++)
+		rig_run_later();
+
+	rig_assert_idle();
+}
+END_TEST
+
+START_TEST(a_refused_request_that_never_comes_to_quarantine_goes_at_last)
+{
+	rig_case = 2;
+	rig_bad_request(1);
+	rig_when_renamed(SPOOL_RUNNING, SPOOL_COMPLETE, keep_from_going);
+	rig_run();
+	rig_fail("renameat2", CENSUS_TMP, RIG_QUARANTINE, EIO, 1000);
+	for (int i = 0; i < 59; i++)
+		rig_run_later();
+	ck_assert_int_eq(tmpspool_count(".wq/tmp"), 1);
+	rig_run_later();
+
+	rig_assert_idle();
+	rig_assert_quarantine(0);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("server/complete");
@@ -171,6 +254,9 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(
 		tc, a_server_told_to_stop_ends_only_when_the_result_is_out, 0, N_TROUBLES);
 	tcase_add_test(tc, others_are_started_and_answered_meanwhile);
+	tcase_add_loop_test(tc, a_request_that_cannot_be_taken_away_is_when_it_can, 0, N_STAYS);
+	tcase_add_loop_test(tc, a_result_can_be_aborted_though_its_request_stays, 0, N_STAYS);
+	tcase_add_test(tc, a_refused_request_that_never_comes_to_quarantine_goes_at_last);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

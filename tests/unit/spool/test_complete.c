@@ -206,12 +206,21 @@ START_TEST(a_request_that_quarantine_cannot_take_does_not_hold_up_its_result)
 {
 	use_way(_i);
 	tmpspool_put("3-running", ID_TEXT, "the request");
-	fault_on("getdents", EIO, 1);
+	fault_on("getdents", EIO, 2);
 
-	ck_assert_int_eq(complete(WHY, NULL), 0);
+	ck_assert_int_eq(complete(WHY, NULL), COMPLETE_LEFT);
 
 	ck_assert(stands("4-complete", "the result"));
+	ck_assert(stands(".wq/tmp", "the request"));
+	ck_assert_int_eq(
+		complete_retire(&tmpspool, tmpspool_id, false, WHY, strlen(WHY), false), -EIO);
+	ck_assert(stands(".wq/tmp", "the request"));
+	ck_assert_int_eq(
+		complete_retire(&tmpspool, tmpspool_id, false, WHY, strlen(WHY), false), 0);
+	ck_assert(stands(".wq/quarantine", "the request"));
 	ck_assert_int_eq(tmpspool_count(".wq/tmp"), 0);
+	ck_assert_int_eq(
+		complete_retire(&tmpspool, tmpspool_id, false, WHY, strlen(WHY), false), 0);
 }
 END_TEST
 
