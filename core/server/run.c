@@ -347,6 +347,30 @@ static void close_all(struct server *s)
 	loop_free(s->loop);
 }
 
+/* Results that the storage did not take until the end. */
+static unsigned count_kept(const struct server *s)
+{
+	unsigned n = 0;
+	for (const struct task *t = tasks_next(&s->tasks, 0); t; t = tasks_next(&s->tasks, t->ref))
+		n += t->result.len > 0;
+	return n;
+}
+
+/* With something left.  A task that does not end would keep destroy from returning. */
+static _Noreturn void leave(const struct server *s, int status)
+{
+	unsigned kept = count_kept(s), running = sched_counts(s->sched).running;
+	if (kept > 0)
+		log_err("stopped with %u results that could not be published; the next start asks "
+			"what became of their tasks, or reports them as lost",
+			kept);
+	if (running > 0)
+		log_warn("stopped with %u tasks that did not end; the next start reports them as "
+			 "lost",
+			running);
+	_exit(kept > 0 ? EXIT_FAILURE : status);
+}
+
 int server_run(struct server *s)
 {
 	struct wq_err err = { 0 };
@@ -362,13 +386,8 @@ int server_run(struct server *s)
 	save_hwm(s);
 	space_end(s);
 	page_update(s, false);
-	if (!sched_is_drained(s->sched)) {
-		/* A task that does not end would keep destroy from returning. */
-		log_warn("stopped with %u tasks that did not end; the next start reports them as "
-			 "lost",
-			sched_counts(s->sched).running);
-		_exit(status);
-	}
+	if (!sched_is_drained(s->sched))
+		leave(s, status);
 	log_notice("stopped");
 	close_all(s);
 	return status;
