@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "shepherd/frame.h"
 
@@ -56,6 +57,7 @@ struct child {
 	uint32_t end_grace_ms;
 	uint32_t grace_ms;     /* of its spawn */
 	uint64_t listed_round; /* in which of the listings it was, see children.c */
+	pid_t pid;             /* as it was listed; 0: it was not */
 	char name[FRAME_NAME_MAX + 1];
 	const char *label; /* in `name`, or "" */
 	struct wq_child_end end;

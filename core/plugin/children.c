@@ -2,14 +2,17 @@
 #include "plugin/children.h"
 
 #include "base/err.h"
+#include "base/time.h"
 #include "plugin/child_table.h"
 #include "plugin/instance_priv.h"
 #include "plugin/order.h"
+#include "shepherd/tree.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	STRAY_GRACE_MS = 5000, /* of children that nobody has an own grace for */
@@ -203,6 +206,7 @@ static void on_known(void *arg, const struct frame_child *child)
 		return;
 	ch->was_listed = true;
 	ch->listed_round = c->round;
+	ch->pid = (pid_t)child->pid;
 }
 
 static void on_ended(void *arg, const char *name, const struct wq_child_end *end)
@@ -618,6 +622,22 @@ bool children_has(const struct children *c, const char *task_name)
 bool children_knows_all(const struct children *c)
 {
 	return c->was_up && c->is_complete;
+}
+
+int64_t children_began_ns(const struct children *c, const char *task_name)
+{
+	const struct family *f = family_find(&c->table, task_name, strlen(task_name));
+	const struct child *ch;
+	uint64_t first = 0;
+	if (!f)
+		return 0;
+	LIST_FOREACH(ch, &f->children, sibling)
+	{
+		uint64_t ticks = ch->pid > 0 && !ch->has_ended ? tree_start_ticks(ch->pid) : 0;
+		if (ticks && (!first || ticks < first))
+			first = ticks;
+	}
+	return (int64_t)(first * (uint64_t)(NS_PER_S / sysconf(_SC_CLK_TCK)));
 }
 
 void children_ack(struct children *c, const char *task_name)

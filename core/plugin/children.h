@@ -78,6 +78,10 @@ bool children_has(const struct children *c, const char *task_name);
 /* Is what the shepherd knows all that there was, so that a task without children never had any? */
 bool children_knows_all(const struct children *c);
 
+/* When the first child that runs of this task was started, by CLOCK_BOOTTIME to a hundredth of a second;
+ * 0: none runs.  The kernel says it, so no clock that was set meanwhile disturbs it. */
+int64_t children_began_ns(const struct children *c, const char *task_name);
+
 /* Its result is safe: the shepherd may forget its children.  By the task's name, for its tid is gone. */
 void children_ack(struct children *c, const char *task_name);
 

@@ -28,11 +28,18 @@ static const int64_t PAUSE_MAX_NS = 8 * NS_PER_S;
 static const char may_have_run[] =
 	"the server ended while it ran; it may or may not have run to its end";
 
-/* The rename to 3 was the last change of its inode, so its ctime says when it started. */
+/* The rename to 3 was the last change of its inode, so its ctime says when it started, where no process
+ * of it does. */
 static int64_t started_at(const struct server *s, const struct task *task)
 {
+	char name[TASK_NAME_MAX];
 	struct stat st;
 	int64_t now = time_mono_ns();
+	int64_t began =
+		s->children ? children_began_ns(s->children, task_name(task, s->spool.uuid, name))
+			    : 0;
+	if (began > 0)
+		return began;
 	if (s->spool.io->fstatat(s->spool.dir_fd[SPOOL_RUNNING], ID_TEXT(task->id), &st,
 		    AT_SYMLINK_NOFOLLOW) < 0)
 		return now;

@@ -115,7 +115,7 @@ int link_ack(struct link *l, const char *name)
 
 void fake_link_known(const char *name)
 {
-	struct frame_child child = { .pid = 1 };
+	struct frame_child child = { .pid = fake_link.known_pid };
 	snprintf(child.name, sizeof child.name, "%s", name);
 	the_link->events.known(the_link->events.arg, &child);
 }

@@ -10,6 +10,7 @@
 struct fake_link {
 	bool exists, is_up, has_quit;
 	int spawn_answer, end_answer; /* what link_spawn and link_end answer */
+	pid_t known_pid;              /* of what fake_link_known tells */
 	char calls[4096];             /* "spawn NAME, end NAME HOW GRACE, ack NAME, " */
 	/* The last spawn that was taken, copied. */
 	char name[FRAME_NAME_MAX + 1], tag[FRAME_NAME_MAX + 1];

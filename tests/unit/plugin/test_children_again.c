@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plugin/children.h"
 
+#include "base/time.h"
 #include "support/link/fake_link.h"
 #include "support/link/probe.h"
 #include "support/plugin/parent.h"
@@ -8,9 +9,11 @@
 
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- down and up again -------------------------------------------------------------------------- */
 
@@ -358,6 +361,29 @@ START_TEST(an_adoption_that_finds_no_memory_changes_nothing)
 END_TEST
 #endif
 
+START_TEST(since_when_a_task_runs_is_asked_of_the_kernel)
+{
+	int64_t tick_ns = NS_PER_S / sysconf(_SC_CLK_TCK);
+	int64_t before = time_mono_ns();
+	fake_link.known_pid = fork();
+	ck_assert_int_ge(fake_link.known_pid, 0);
+	if (fake_link.known_pid == 0)
+		_exit(pause());
+	int64_t after = time_mono_ns();
+	ck_assert_int_eq(children_began_ns(rig_children, PARENT_NAME), 0);
+	fake_link_known(PARENT_NAME);
+	fake_link_up(true);
+
+	int64_t began = children_began_ns(rig_children, PARENT_NAME);
+	ck_assert_int_ge(began, before - tick_ns);
+	ck_assert_int_le(began, after);
+
+	fake_link_exited(PARENT_NAME, 0);
+	ck_assert_int_eq(children_began_ns(rig_children, PARENT_NAME), 0);
+	ck_assert_int_eq(kill(fake_link.known_pid, SIGKILL), 0);
+}
+END_TEST
+
 static void add_again(Suite *s)
 {
 	TCase *tc = tcase_create("down and up again");
@@ -370,6 +396,7 @@ static void add_again(Suite *s)
 	tcase_add_test(tc, a_listing_that_broke_off_counts_for_nothing);
 	tcase_add_test(tc, an_end_in_the_listing_is_told_once);
 	tcase_add_test(tc, an_acknowledgement_that_was_lost_is_told_again);
+	tcase_add_test(tc, since_when_a_task_runs_is_asked_of_the_kernel);
 	tcase_add_test(tc, a_child_that_was_ended_with_its_task_is_ended_again_after_up);
 	tcase_add_test(tc, a_child_that_the_plugin_cannot_know_is_ended_in_silence);
 	suite_add_tcase(s, tc);
