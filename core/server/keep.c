@@ -6,6 +6,7 @@
 #include "server/server.h"
 
 #include "base/log.h"
+#include "base/time.h"
 #include "spool/work.h"
 
 #include <errno.h>
@@ -93,4 +94,9 @@ void keep_no_work(struct server *s, struct reqid id)
 	if (rc < 0)
 		log_warn(
 			"%s: its work directory cannot be removed: %s", ID_TEXT(id), strerror(-rc));
+}
+
+int64_t keep_now_us(struct server *s)
+{
+	return age_now_us(&s->age, time_wall_us(), time_mono_ns());
 }

@@ -86,7 +86,7 @@ static void set_timer(struct server *s, int64_t not_before_ns)
 		loop_set_timer(s->loop, r->timer, TIME_NEVER);
 		return;
 	}
-	int64_t left_us = r->due_us - time_wall_us();
+	int64_t left_us = r->due_us - keep_now_us(s);
 	int64_t left_ns = left_us < 0                       ? 0
 			  : left_us > INT64_MAX / NS_PER_US ? INT64_MAX
 							    : left_us * NS_PER_US;
@@ -113,7 +113,7 @@ void retain_completed(struct server *s, int64_t keep_for_ns)
 	size_t keep = (size_t)s->config.keep_results;
 	if (keep_for_ns > 0 && (keep_ns == 0 || keep_for_ns < keep_ns))
 		keep_ns = keep_for_ns;
-	int64_t end_us = time_wall_us() + keep_ns / NS_PER_US;
+	int64_t end_us = keep_now_us(s) + keep_ns / NS_PER_US;
 	if (keep_ns > 0 && end_us < r->due_us) {
 		r->due_us = end_us;
 		if (r->stage == RETAIN_IDLE)
@@ -159,7 +159,7 @@ static bool step_through(struct server *s, struct results *r, int dir_fd,
 			history ? "history" : "results that nobody has collected", strerror(-rc));
 	if (rc != 0)
 		return rc > 0;
-	size_t n = results_excess(r, limits, time_wall_us(), ids, BATCH);
+	size_t n = results_excess(r, limits, keep_now_us(s), ids, BATCH);
 	for (size_t i = 0; i < n && (i == 0 || time_mono_ns() < end_ns); i++)
 		remove_one(s, r, dir_fd, ids[i]);
 	return n > 0;
@@ -167,7 +167,7 @@ static bool step_through(struct server *s, struct results *r, int dir_fd,
 
 static void prune_work(struct server *s)
 {
-	int rc = finished_prune(&s->spool, time_wall_us(), WORK_MAX);
+	int rc = finished_prune(&s->spool, keep_now_us(s), WORK_MAX);
 	if (rc < 0)
 		log_warn("work directories that belong to nobody cannot be removed: %s",
 			strerror(-rc));

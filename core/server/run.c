@@ -53,11 +53,16 @@ static void on_heartbeat(void *arg)
 		time_after(time_mono_ns(), s->config.heartbeat_interval_ns));
 }
 
-static void save_hwm(struct server *s)
+/* What only helps where the clock is wrong. */
+static void save_times(struct server *s)
 {
 	int rc = spool_save_hwm(&s->spool);
-	if (rc < 0) /* it only keeps ids in order across a clock that steps back */
+	if (rc < 0)
 		log_warn("cannot save the id high-water mark: %s", strerror(-rc));
+	(void)keep_now_us(s); /* the ceiling moves */
+	rc = age_save(&s->age, &s->spool);
+	if (rc < 0)
+		log_warn("cannot save .wq/age: %s", strerror(-rc));
 }
 
 static void on_safety(void *arg)
@@ -65,7 +70,7 @@ static void on_safety(void *arg)
 	struct server *s = arg;
 	if (s->watch && watch_changed(s->watch))
 		look_rescan(s);
-	save_hwm(s);
+	save_times(s);
 	space_check(s);
 	retain_begin(s);
 	(void)whereabouts_root(s);
@@ -224,6 +229,7 @@ static int open_spool(struct server *s, struct wq_err *err)
 	rc = commit_open(s, err);
 	if (rc < 0)
 		return rc;
+	age_load(&s->age, &s->spool, time_wall_us(), time_mono_ns());
 	if (strcmp(s->config.on_start, "wipe") == 0) {
 		int n = spool_wipe(&s->spool, err);
 		if (n < 0)
@@ -306,7 +312,7 @@ static int serve(struct server *s)
 	if (s->watch)
 		(void)watch_changed(s->watch);
 	look_list(s);
-	save_hwm(s);
+	save_times(s);
 	space_check(s);
 	retain_begin(s);
 	loop_set_timer(
@@ -383,7 +389,7 @@ int server_run(struct server *s)
 		return EXIT_FAILURE;
 	}
 	int status = serve(s);
-	save_hwm(s);
+	save_times(s);
 	space_end(s);
 	page_update(s, false);
 	if (!sched_is_drained(s->sched))

@@ -15,6 +15,7 @@
 #include "plugin/children.h"
 #include "plugin/instance.h"
 #include "sched/sched.h"
+#include "server/age.h"
 #include "server/attempt.h"
 #include "server/commit.h"
 #include "server/metrics.h"
@@ -96,6 +97,7 @@ struct server {
 	struct control *control;
 	struct children *children; /* NULL: no task manager has any */
 	struct loop_timer *due_timer, *heartbeat_timer, *safety_timer, *drain_timer, *renew_timer;
+	struct age age;
 	struct pass_changes changes;
 	SLIST_HEAD(, left) left; /* requests that are to go still */
 	unsigned n_left;
@@ -313,6 +315,8 @@ void keep_nothing(struct server *s, struct task *task);
 void keep_between(struct server *s, struct task *task);
 /* The same of one that is complete and forgotten here, and whose result was removed. */
 void keep_no_work(struct server *s, struct reqid id);
+/* The time by which it is judged what is too old. */
+int64_t keep_now_us(struct server *s);
 
 /* --- retain.c --- */
 
