@@ -164,6 +164,10 @@ int publish_request(
 		return err_set_name(err, -EIO, "not-durable",
 			"the request '%s' is published, but cannot be brought to disk",
 			reqid_format(*ret, (char[REQID_SIZE]){ 0 }));
+	if (rc == -EOVERFLOW)
+		return err_set(err, rc,
+			"cannot make an id: the clock, or the spool's high-water mark, is past the "
+			"year 2286");
 	if (rc < 0)
 		return err_set(
 			err, rc, "cannot put a request into %s", spool_state_name(SPOOL_REQUESTED));

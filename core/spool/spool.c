@@ -17,6 +17,10 @@
 
 static const char hwm_name[] = "hwm";
 
+/* Where the mark ends: a clock that once had come to the last id that can be written, and was set right,
+ * leaves ids for long. */
+#define HWM_MAX (REQID_US_MAX - UINT64_C(1000000000000))
+
 enum {
 	OPEN_PATH = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
 };
@@ -128,7 +132,9 @@ static uint64_t load_hwm(const struct spool *sp)
 	text[n] = '\0';
 	char *end;
 	uint64_t us = strtoull(text, &end, 10);
-	return *end == '\n' && us <= REQID_US_MAX ? us : 0;
+	if (*end != '\n' || us > REQID_US_MAX)
+		return 0;
+	return us < HWM_MAX ? us : HWM_MAX;
 }
 
 int spool_save_hwm(struct spool *sp)
@@ -142,6 +148,8 @@ void spool_note_id(struct spool *sp, struct reqid id)
 {
 	uint64_t now = sp->io->wall_us();
 	uint64_t limit = now > sp->hwm_us ? now : sp->hwm_us + 1;
+	if (limit > HWM_MAX)
+		limit = HWM_MAX;
 	uint64_t us = id.us < limit ? id.us : limit;
 	if (us > sp->hwm_us)
 		sp->hwm_us = us;

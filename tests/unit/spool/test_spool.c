@@ -706,6 +706,32 @@ START_TEST(an_accepted_id_moves_the_mark_and_cannot_run_it_ahead)
 }
 END_TEST
 
+START_TEST(a_clock_at_its_last_second_leaves_ids_for_when_it_is_set_right)
+{
+	struct spool client;
+	struct reqid id;
+	ck_assert_int_eq(open_server(), 0);
+	fault_clock = REQID_US_MAX;
+	ck_assert_int_eq(spool_open_client(&client, tmpspool_path, &fault_io, &err), 0);
+	ck_assert_int_eq(publish_request(&client, "x", 1, &id, &err), 0);
+	ck_assert_uint_eq(id.us, REQID_US_MAX);
+	spool_note_id(&sp, id);
+	ck_assert_int_eq(publish_request(&client, "x", 1, &id, &err), -EOVERFLOW);
+	ck_assert_ptr_nonnull(strstr(err.text, "2286"));
+	spool_close(&client);
+
+	fault_clock = UINT64_C(1511472984000000);
+	ck_assert_int_eq(spool_open_client(&client, tmpspool_path, &fault_io, &err), 0);
+	client.hwm_us = sp.hwm_us;
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(publish_request(&client, "x", 1, &id, &err), 0);
+		spool_note_id(&sp, id);
+	}
+	spool_close(&client);
+	spool_close(&sp);
+}
+END_TEST
+
 static TCase *layout_case(void)
 {
 	TCase *tc = tcase_create("layout");
@@ -771,6 +797,7 @@ static TCase *mark_case(void)
 		tc, a_damaged_mark_counts_as_none, 0, sizeof no_marks / sizeof *no_marks);
 	tcase_add_test(tc, a_mark_that_cannot_be_saved_leaves_the_old_one);
 	tcase_add_test(tc, an_accepted_id_moves_the_mark_and_cannot_run_it_ahead);
+	tcase_add_test(tc, a_clock_at_its_last_second_leaves_ids_for_when_it_is_set_right);
 	return tc;
 }
 
