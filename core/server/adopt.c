@@ -170,6 +170,7 @@ static bool adopt(struct server *s, struct task *task, int64_t now)
 	if (asks_again(task, answer, &err, now))
 		return false;
 	task->adopting = false;
+	task->started_ns = started_at(s, task); /* its children, if any, are known by now */
 	switch (answer) {
 	case WQ_ADOPTED:
 		log_info("%s: adopted by '%s'", ID_TEXT(task->id), s->tms[task->tm].config->name);

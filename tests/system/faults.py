@@ -69,7 +69,7 @@ class Volume:
     def mend(self):
         """When nobody uses it any more."""
         self.umount()
-        subprocess.run(["e2fsck", "-fy", self.image], capture_output=True, check=False)
+        subprocess.run(["e2fsck", "-fy", self.device], capture_output=True, check=False)
         self.mount()
 
     def __enter__(self):

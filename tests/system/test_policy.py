@@ -139,6 +139,9 @@ def test_each_attempt_has_its_work_directory_and_its_output():
         request = server.shell(f"echo I am $WQ_ATTEMPT in $WQ_WORK_DIR; "
                                f"echo $WQ_ID $WQ_ATTEMPT >>{server.runs}; read x <{server.gate}")
         server.until_begun(request)
+        # What the shepherd has not written yet goes with it.
+        first = os.path.join(server.spool, "work", f"{request}.1", "stdout")
+        until(lambda: os.path.getsize(first) > 0, "its output is there")
         server.kill_shepherd()
         server.until_begun(request, 2)
         open_gate(server.gate)

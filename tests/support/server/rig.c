@@ -392,6 +392,7 @@ void rig_open(const char *task_managers)
 	is_open = true;
 	rc = commit_open(&rig, &err);
 	ck_assert_msg(rc == 0, "commit_open: %s", err.text);
+	age_load(&rig.age, &rig.spool, time_wall_us(), time_mono_ns());
 	if (with_probe && shepherd_open(&rig, &err) < 0)
 		ck_abort_msg("shepherd_open: %s", err.text);
 	if (task_managers_create(&rig, &p) < 0)
