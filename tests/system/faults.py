@@ -67,10 +67,14 @@ class Volume:
             f.write("1")
 
     def mend(self):
-        """When nobody uses it any more."""
-        self.umount()
-        subprocess.run(["e2fsck", "-fy", self.device], capture_output=True, check=False)
-        self.mount()
+        """When nobody uses it any more.  The kernel may note the error late: then once more."""
+        for _ in range(3):
+            self.umount()
+            subprocess.run(["e2fsck", "-fy", self.device], capture_output=True, check=False)
+            self.mount()
+            if os.access(self.at, os.W_OK):
+                return
+        raise AssertionError(f"{self.at} stays read-only")
 
     def __enter__(self):
         return self
