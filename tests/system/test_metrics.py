@@ -64,7 +64,7 @@ COUNTERS = ("wq_ticks_total", "wq_received_total", "wq_completed_total", "wq_unk
             "wq_collected_total", "wq_rejected_total", "wq_lost_total", "wq_quarantined_total",
             "wq_late_arrivals_total", "wq_overflows_total", "wq_rescans_total", "wq_expired_total",
             "wq_queue_full_total", "wq_gate_closed_total", "wq_no_space_total",
-            "wq_results_dropped_total", "wq_history_removed_total")
+            "wq_results_dropped_total", "wq_history_removed_total", "wq_requeued_total")
 GAUGES = ("wq_tasks", "wq_accepting", "wq_queue_limit", "wq_no_space", "wq_free_bytes",
           "wq_free_inodes")
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="[^"\\\n]*",?)*)\})? '
