@@ -233,6 +233,10 @@ $(B)/tests/bench/floor $(B)/tests/bench/spawn $(B)/tests/bench/peer: $(B)/tests/
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $< $(ALL_LDFLAGS)
 
+$(B)/tests/torture/oracle: $(B)/obj/tests/torture/oracle.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $< $(ALL_LDFLAGS)
+
 $(B)/tests/bench/load: $(B)/obj/tests/bench/load.o $(B)/lib/libwq.so
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $< -L$(B)/lib -lwq -Wl,-rpath,'$$ORIGIN/../../lib' $(ALL_LDFLAGS)
