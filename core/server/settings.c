@@ -75,7 +75,7 @@ static int save(struct server *s)
 	if (rc == 0)
 		rc = buf_add(&text, "", 1);
 	if (rc == 0)
-		rc = layout_put_own(&s->spool, file_name, (const char *)text.data, 0);
+		rc = layout_save_own(&s->spool, file_name, (const char *)text.data, 0);
 	buf_fini(&text);
 	return rc;
 }

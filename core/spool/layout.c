@@ -375,15 +375,41 @@ int layout_make(struct spool *sp, const char *path, struct wq_err *err)
 	return rc < 0 ? err_set(err, rc, "cannot list '%s/.wq/tmp'", path) : 0;
 }
 
-int layout_put_own(struct spool *sp, const char *name, const char *text, unsigned flags)
+static int sync_in_tmp(const struct spool *sp, const char *name)
+{
+	int fd = sp->io->openat(sp->tmp_fd, name, SPOOL_IO_READ, 0);
+	if (fd < 0)
+		return fd;
+	int rc = sp->io->fsync(fd);
+	int closed = sp->io->close(fd);
+	return rc < 0 ? rc : closed;
+}
+
+static int put_own(
+	struct spool *sp, const char *name, const char *text, unsigned flags, bool durable)
 {
 	int rc = spool_io_put(sp->io, sp->tmp_fd, name, O_TRUNC, text, strlen(text));
 	if (rc < 0)
 		return rc;
-	rc = sp->io->renameat2(sp->tmp_fd, name, sp->own_fd, name, flags);
-	if (rc < 0)
+	if (durable)
+		rc = sync_in_tmp(sp, name);
+	if (rc == 0)
+		rc = sp->io->renameat2(sp->tmp_fd, name, sp->own_fd, name, flags);
+	if (rc < 0) {
 		(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
-	return rc;
+		return rc;
+	}
+	return durable ? sp->io->fsync(sp->own_fd) : 0;
+}
+
+int layout_put_own(struct spool *sp, const char *name, const char *text, unsigned flags)
+{
+	return put_own(sp, name, text, flags, false);
+}
+
+int layout_save_own(struct spool *sp, const char *name, const char *text, unsigned flags)
+{
+	return put_own(sp, name, text, flags, true);
 }
 
 /* A random uuid, RFC 9562 section 5.4. */
@@ -410,7 +436,13 @@ int layout_mark(struct spool *sp, const char *path, struct wq_err *err)
 	if (rc < 0)
 		return err_set(err, rc, "cannot make a uuid for the spool '%s'", path);
 	snprintf(text, sizeof text, "%s%d\n%s%s\n", marker_head, LAYOUT_VERSION, uuid_head, uuid);
-	rc = layout_put_own(sp, layout_marker_name, text, RENAME_NOREPLACE);
+	/* All that it vouches for comes first.  This is once in the life of a spool, so at every
+	 * durability: with half a marker it would be nobody's. */
+	rc = sp->io->fsync(sp->root_fd);
+	if (rc == 0)
+		rc = sp->io->fsync(sp->own_fd);
+	if (rc == 0)
+		rc = layout_save_own(sp, layout_marker_name, text, RENAME_NOREPLACE);
 	if (rc < 0)
 		return err_set(err, rc, "cannot write the marker '%s/.wq/spool'", path);
 	memcpy(sp->uuid, uuid, sizeof sp->uuid);

@@ -41,3 +41,6 @@ int layout_mark(struct spool *sp, const char *path, struct wq_err *err);
 
 /* Write a small file of ours in tmp and rename it to `name` in .wq.  `flags` are renameat2's. */
 int layout_put_own(struct spool *sp, const char *name, const char *text, unsigned flags);
+
+/* The same for what no power cut is to take, once this has returned 0. */
+int layout_save_own(struct spool *sp, const char *name, const char *text, unsigned flags);

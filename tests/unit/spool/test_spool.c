@@ -404,6 +404,26 @@ START_TEST(a_spool_whose_making_was_cut_short_is_completed)
 }
 END_TEST
 
+/* A power cut may take what was not synced: the directories, the bytes of the marker, its name. */
+START_TEST(a_spool_is_not_made_before_it_is_on_disk)
+{
+	enum {
+		SYNCS = 4,
+		BEFORE_ITS_NAME = 3
+	};
+	for (int k = 0; k < SYNCS; k++) {
+		fault_after("fsync", EIO, k);
+		ck_assert_int_eq(open_server(), -EIO);
+		fault_reset();
+		ck_assert_int_eq(
+			access(tmpspool_at(".wq", "spool"), F_OK) < 0, k < BEFORE_ITS_NAME);
+		ck_assert_int_eq(tmpspool_count(".wq/tmp"), 0);
+	}
+	ck_assert_int_eq(open_server(), 0);
+	spool_close(&sp);
+}
+END_TEST
+
 START_TEST(a_request_that_came_before_the_marker_is_kept)
 {
 	ck_assert_int_eq(open_server(), 0);
@@ -761,6 +781,7 @@ static TCase *layout_case(void)
 	tcase_add_loop_test(tc, a_damaged_marker_is_refused, 0, sizeof damaged / sizeof *damaged);
 	tcase_add_test(tc, a_directory_that_folds_case_is_refused);
 	tcase_add_loop_test(tc, a_spool_whose_making_was_cut_short_is_completed, 0, STRIDE);
+	tcase_add_test(tc, a_spool_is_not_made_before_it_is_on_disk);
 	tcase_add_test(tc, a_request_that_came_before_the_marker_is_kept);
 	tcase_add_loop_test(tc, without_a_marker_nothing_that_is_in_use_is_taken, 0, 6);
 	tcase_add_test(tc, a_second_server_is_refused_and_told_the_pid);
