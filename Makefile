@@ -250,6 +250,8 @@ $(B)/$(fossil): $(wildcard $(fossil)/*/*.c $(fossil)/*/*.h $(fossil)/include/wq/
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -DWQ_VERSION='"0.1.0"' -I$(fossil) -I$(fossil)/include $(CFLAGS) \
 		-o $@ $(filter %.c,$^) $(ALL_LDFLAGS)
 
+include tests/torture/power.mk
+
 bench: all $(B)/tests/bench/floor $(B)/tests/bench/load ## compare with the floor that the file system sets; prints ratios
 	$(Q)tests/bench/run $(B)
 
