@@ -178,7 +178,7 @@ static int act_last(struct recovery *v, const struct last_step *last)
 /* A result that a crash has left in 3 is on disk perhaps; its name comes with the directory. */
 static int sync_result(const struct spool *sp, struct reqid id)
 {
-	if (sp->durability == SPOOL_DURABILITY_NONE || sp->is_mount)
+	if (sp->durability == SPOOL_DURABILITY_NONE || sp->sync_whole)
 		return 0;
 	struct sync_file file = { .fd = complete_open(sp, id) };
 	if (file.fd < 0)

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/fdio.h"
 #include "spool/layout.h"
+#include "spool/sync.h"
 
 static const char probe_name[] = ".probe";
 static const char other_name[] = ".probe2";
@@ -132,12 +133,21 @@ static void probe_ext4(struct spool *sp)
 		sp->weakness = "ext4 without a journal";
 }
 
+/* A subvolume of btrfs has a device number of its own, too, but is not mounted. */
+static bool is_mount(const struct spool *sp)
+{
+	struct statx here;
+	struct stat root, above;
+	return statx(sp->root_fd, "", AT_EMPTY_PATH, 0, &here) == 0 &&
+	       (here.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
+	       sp->io->fstat(sp->root_fd, &root) == 0 &&
+	       sp->io->fstatat(sp->root_fd, "..", &above, 0) == 0 && root.st_dev != above.st_dev;
+}
+
 /* What a sync is worth here, and which it takes. */
 static void probe_kind(struct spool *sp)
 {
 	struct statfs fs;
-	struct statx here;
-	struct stat root, above;
 	if (fstatfs(sp->root_fd, &fs) == 0) {
 		if (fs.f_type == EXT4_SUPER_MAGIC)
 			probe_ext4(sp);
@@ -146,12 +156,7 @@ static void probe_kind(struct spool *sp)
 		else if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
 			sp->weakness = "a file system in memory";
 	}
-	/* A subvolume of btrfs has a device number of its own, too, but is not mounted. */
-	sp->is_mount = statx(sp->root_fd, "", AT_EMPTY_PATH, 0, &here) == 0 &&
-		       (here.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
-		       sp->io->fstat(sp->root_fd, &root) == 0 &&
-		       sp->io->fstatat(sp->root_fd, "..", &above, 0) == 0 &&
-		       root.st_dev != above.st_dev;
+	sp->sync_whole = sync_must_be_whole(sp->root_fd) || is_mount(sp);
 }
 
 int probe_file_system(struct spool *sp, const char *path, struct wq_err *err)

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/fdio.h"
+#include "spool/sync.h"
 
 enum {
 	DRAWS = 9, /* the first and eight more */
@@ -117,7 +118,8 @@ static int give_name(struct spool *sp, const struct draft *draft, struct reqid *
 static int sync_name(struct spool *sp, const struct draft *draft, struct reqid id)
 {
 	char text[REQID_SIZE];
-	int rc = sp->io->fsync(draft->fd);
+	bool whole = sync_must_be_whole(draft->fd);
+	int rc = whole ? sp->io->syncfs(draft->fd) : sp->io->fsync(draft->fd);
 	if (rc == 0)
 		return 0;
 	int gone = sp->io->unlinkat(sp->dir_fd[SPOOL_REQUESTED], reqid_format(id, text), 0);

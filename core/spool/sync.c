@@ -2,6 +2,14 @@
 #include "spool/sync.h"
 
 #include <errno.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
+bool sync_must_be_whole(int fd)
+{
+	struct statfs fs;
+	return fstatfs(fd, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
+}
 
 unsigned sync_dirs(const struct spool *sp, unsigned changed, unsigned all)
 {
@@ -35,7 +43,7 @@ int sync_now(const struct spool *sp, unsigned dirs, struct sync_file *files, siz
 		files[i].rc = 0;
 	if (sp->durability == SPOOL_DURABILITY_NONE)
 		return 0;
-	if (!sp->is_mount) {
+	if (!sp->sync_whole) {
 		sync_files(sp, files, n_files);
 		return sync_each(sp, dirs);
 	}

@@ -26,6 +26,14 @@ struct sync_file {
 };
 
 /*
+ * Has the file system of `fd` to be synced as a whole?  btrfs has: fsync(2) there writes names into
+ * a log, each for itself, and a power cut was seen to leave half an exchange of that log, and names
+ * that had been renamed away and whose directory had been synced since.  syncfs(2) leaves nothing in
+ * the log.
+ */
+bool sync_must_be_whole(int fd);
+
+/*
  * What has to be synced so that the names in `all` do not come back as they were, when the last
  * change was one in `changed`.  Where a journal keeps names in order, to sync the directory that
  * was changed last brings all earlier changes of others with it; elsewhere (btrfs) each directory
@@ -35,8 +43,8 @@ unsigned sync_dirs(const struct spool *sp, unsigned changed, unsigned all);
 
 /*
  * Sync these files, then these directories; at durability `none` nothing.  0, or the first -errno of
- * a directory; each file's own is in its rc.  Where the spool is a file system of its own one
- * syncfs(2) stands for all, and its failure is everybody's.
+ * a directory; each file's own is in its rc.  At `sync_whole` one syncfs(2) stands for all, and
+ * its failure is everybody's.
  * [any-thread] [blocks: until the device has it]
  */
 int sync_now(const struct spool *sp, unsigned dirs, struct sync_file *files, size_t n_files);

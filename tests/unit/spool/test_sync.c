@@ -22,7 +22,7 @@ static void setup(void)
 {
 	tmpspool_open();
 	tmpspool.durability = SPOOL_DURABILITY_BATCH;
-	tmpspool.is_mount = false;
+	tmpspool.sync_whole = false;
 	for (int i = 0; i < N_FILES; i++) {
 		files[i].fd = open(tmpspool_path, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 		ck_assert_int_ge(files[i].fd, 0);
@@ -84,7 +84,7 @@ END_TEST
 
 START_TEST(on_a_file_system_of_its_own_one_call_stands_for_all)
 {
-	tmpspool.is_mount = true;
+	tmpspool.sync_whole = true;
 	fault_reset();
 
 	ck_assert_int_eq(sync_now(&tmpspool, SYNC_ALL, files, N_FILES), 0);
