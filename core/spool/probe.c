@@ -119,18 +119,21 @@ static void read_ext4_options(const struct spool *sp, char *ret, size_t size)
 
 /*
  * ext4 with fast commits: an unnamed file that is linked shortly before a power cut can leave a
- * journal that does not replay and a file system that does not mount.  "data=" stands only where
- * there is a journal.
+ * journal that does not replay and a file system that does not mount.  With a named file that is
+ * rarer, and was seen too.  "data=" stands only where there is a journal.
  */
 static void probe_ext4(struct spool *sp)
 {
 	char options[OPTIONS_MAX + 1];
 	read_ext4_options(sp, options, sizeof options);
-	if (strstr(options, "fast_commit") || strstr(options, "fc_debug_force"))
+	bool fast = strstr(options, "fast_commit") || strstr(options, "fc_debug_force");
+	if (fast)
 		sp->named_tmp = true;
 	sp->has_journal = strstr(options, "data=") != NULL;
 	if (options[0] && !sp->has_journal)
 		sp->weakness = "ext4 without a journal";
+	else if (fast)
+		sp->weakness = "ext4 with fast_commit, which may not mount after a power cut";
 }
 
 /* A subvolume of btrfs has a device number of its own, too, but is not mounted. */
