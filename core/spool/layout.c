@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/utf8.h"
+#include "spool/probe.h"
 #include "spool/scan.h"
 
 static const char own_name[] = ".wq";
@@ -93,7 +94,11 @@ static int see(void *arg, struct reqid id, const char *name)
 static int take_first(void *arg, struct reqid id, const char *name)
 {
 	char text[REQID_SIZE];
-	keep(arg, name ? name : reqid_format(id, text));
+	if (!name)
+		name = reqid_format(id, text);
+	/* The marker is written after the trial of the file system. */
+	if (strcmp(name, probe_name) != 0)
+		keep(arg, name);
 	return 0;
 }
 

@@ -16,7 +16,7 @@
 #include "spool/layout.h"
 #include "spool/sync.h"
 
-static const char probe_name[] = ".probe";
+const char probe_name[] = ".probe";
 static const char other_name[] = ".probe2";
 
 enum {

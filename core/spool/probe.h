@@ -7,5 +7,9 @@
 
 #include "spool/spool.h"
 
+/* What takes part in the trial.  A server that is killed meanwhile leaves it where it stands, and the
+ * next trial removes it. */
+extern const char probe_name[];
+
 /* Sets named_tmp and no_exchange.  -WQ_E_UNSUPPORTED: no spool can work here. */
 int probe_file_system(struct spool *sp, const char *path, struct wq_err *err);

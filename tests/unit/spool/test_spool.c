@@ -377,6 +377,9 @@ enum {
 	STRIDE = 8
 }; /* many short tests instead of a long one */
 
+static const char *const in_use[] = { "2-pending", "3-running", "4-complete", "finished", "work",
+	"." };
+
 START_TEST(a_spool_whose_making_was_cut_short_is_completed)
 {
 	int failures = 0;
@@ -437,14 +440,25 @@ START_TEST(a_request_that_came_before_the_marker_is_kept)
 }
 END_TEST
 
-START_TEST(without_a_marker_nothing_that_is_in_use_is_taken)
+START_TEST(a_server_that_was_killed_when_it_tried_the_file_system_has_a_next_one)
 {
-	static const char *const places[] = { ".", "2-pending", "3-running", "4-complete", "work",
-		"finished" };
 	ck_assert_int_eq(open_server(), 0);
 	spool_close(&sp);
 	ck_assert_int_eq(unlink(tmpspool_at(".wq", "spool")), 0);
-	tmpspool_put(places[_i], "data", "bytes");
+	tmpspool_put(in_use[_i], ".probe", "");
+
+	ck_assert_msg(open_server() == 0, "%s", err.text);
+	ck_assert(!tmpspool_has(in_use[_i], ".probe"));
+	spool_close(&sp);
+}
+END_TEST
+
+START_TEST(without_a_marker_nothing_that_is_in_use_is_taken)
+{
+	ck_assert_int_eq(open_server(), 0);
+	spool_close(&sp);
+	ck_assert_int_eq(unlink(tmpspool_at(".wq", "spool")), 0);
+	tmpspool_put(in_use[_i], "data", "bytes");
 
 	check_refused(-WQ_E_NOT_A_SPOOL, "data");
 }
@@ -783,6 +797,9 @@ static TCase *layout_case(void)
 	tcase_add_loop_test(tc, a_spool_whose_making_was_cut_short_is_completed, 0, STRIDE);
 	tcase_add_test(tc, a_spool_is_not_made_before_it_is_on_disk);
 	tcase_add_test(tc, a_request_that_came_before_the_marker_is_kept);
+	/* The trial does not come to the last two. */
+	tcase_add_loop_test(
+		tc, a_server_that_was_killed_when_it_tried_the_file_system_has_a_next_one, 0, 4);
 	tcase_add_loop_test(tc, without_a_marker_nothing_that_is_in_use_is_taken, 0, 6);
 	tcase_add_test(tc, a_second_server_is_refused_and_told_the_pid);
 	tcase_add_loop_test(tc, a_second_server_is_refused_though_the_lock_file_was_removed, 0, 2);
