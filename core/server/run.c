@@ -208,17 +208,32 @@ static int open_sched(struct server *s, struct wq_err *err)
 	return 0;
 }
 
-/* One that was killed has the lock until the kernel has taken it apart. */
+/* Wait for the end of a process; false: it has ended, or there is none. */
+static bool await_end(pid_t pid, int64_t until_ns)
+{
+	auto_close int pidfd = pidfd_of(pid);
+	int64_t left_ms = (until_ns - time_mono_ns()) / NS_PER_MS;
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	if (pidfd < 0 || poll(&end, 1, 0) != 0)
+		return false;
+	(void)poll(&end, 1, left_ms > 0 ? (int)left_ms : 0);
+	return true;
+}
+
+/*
+ * One that was killed has the lock until the kernel has taken it apart; and when it was about to start
+ * the shepherd, that child has it until it closes what is not meant for it, of which nothing tells.
+ */
 static int open_locked(struct server *s, struct wq_err *err)
 {
-	int rc = spool_open_server(&s->spool, s->config.spool, &spool_io_real, err);
-	if (rc != -WQ_E_LOCKED || s->spool.lock_holder <= 0)
-		return rc;
-	auto_close int holder = pidfd_of(s->spool.lock_holder);
-	if (holder < 0 ||
-		poll(&(struct pollfd){ .fd = holder, .events = POLLIN }, 1, LOCK_WAIT_MS) <= 0)
-		return rc;
-	return spool_open_server(&s->spool, s->config.spool, &spool_io_real, err);
+	int64_t until_ns = time_after(time_mono_ns(), LOCK_WAIT_MS * NS_PER_MS);
+	int rc;
+	while ((rc = spool_open_server(&s->spool, s->config.spool, &spool_io_real, err)) ==
+			-WQ_E_LOCKED &&
+		s->spool.lock_holder > 0 && time_mono_ns() < until_ns)
+		if (!await_end(s->spool.lock_holder, until_ns))
+			(void)poll(NULL, 0, 1);
+	return rc;
 }
 
 static int open_spool(struct server *s, struct wq_err *err)

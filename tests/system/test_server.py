@@ -2,12 +2,16 @@
 """What wq-server(8) and wq.conf(5) promise about the program: its life from start to drain, its
 options, its configuration, and what it says of plugins that misbehave."""
 
+import ctypes
+import fcntl
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -19,6 +23,7 @@ import wqtest
 from client import PyClient, request_file
 from wqtest import LIMIT_S, PLUGINS, SANITIZED, SERVER, WQ, Program, Scripted, Server, tree, until
 
+F_OFD_SETLK = 37  # <fcntl.h>
 NULL = 'task-manager "null" { plugin = "null" }'
 POOL = 'task-manager "pool" { plugin = "thread-pool" max-running = 4 options { threads = 4 } }'
 
@@ -433,6 +438,25 @@ def test_one_that_is_being_killed_is_waited_for():
         first.kill()
         starting.join(LIMIT_S)
         second.wq("wait", second.enqueue("n=1"))
+
+
+def test_a_lock_that_a_killed_server_has_bequeathed_is_waited_for():
+    """To a child that was about to become the shepherd, and has not closed it yet."""
+    with Server(NULL) as s:
+        s.kill()
+        path = os.path.join(s.spool, ".wq", "lock")
+        libc, in_open = ctypes.CDLL(None, use_errno=True), 0x20
+        with open(path, "r+b") as child, os.fdopen(libc.inotify_init1(0), "rb", 0) as opened:
+            fcntl.fcntl(child, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+            assert libc.inotify_add_watch(opened.fileno(), path.encode(), in_open) == 1
+            starting = threading.Thread(target=s.start)
+            starting.start()
+            seen = b""
+            while len(seen) < 2 * 16:  # it was refused the first time
+                assert select.select([opened], [], [], LIMIT_S)[0], s.log_text()
+                seen += opened.read(4096)
+        starting.join(LIMIT_S)
+        s.wq("wait", s.enqueue("n=1"))
 
 
 def test_a_spool_that_is_a_file_is_refused():
