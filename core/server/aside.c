@@ -12,6 +12,15 @@
 #include <errno.h>
 #include <string.h>
 
+void aside_explain(struct wq_cbor_out *out, uint32_t uid, const char *error, const char *text)
+{
+	wq_cbor_put_map(out, 3);
+	wq_cbor_put_text(out, "uid");
+	wq_cbor_put_uint(out, uid);
+	wq_cbor_put_pair(out, "text", text);
+	wq_cbor_put_pair(out, "error", error);
+}
+
 int set_aside(struct server *s, int dir_fd, const char *name, const char *error, const char *text)
 {
 	uint8_t why[512];

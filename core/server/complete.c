@@ -48,16 +48,6 @@ static int encode(const struct server *s, const struct task *task, struct buf *r
 	return result_encode(&r, ret);
 }
 
-/* What stands beside a request in quarantine. */
-static void explain(const struct task *task, struct wq_cbor_out *out)
-{
-	wq_cbor_put_map(out, 3);
-	wq_cbor_put_text(out, "uid");
-	wq_cbor_put_uint(out, task->uid);
-	wq_cbor_put_pair(out, "text", task->text);
-	wq_cbor_put_pair(out, "error", task->error);
-}
-
 static void count(struct server *s, const struct task *task)
 {
 	metrics_count_tm(&s->metrics, task->tm, METRICS_COMPLETED);
@@ -99,11 +89,11 @@ static int write_down(struct server *s, struct task *task, struct wq_err *err)
 
 static int show(struct server *s, const struct task *task, struct wq_err *err)
 {
-	uint8_t why[768];
+	uint8_t why[ASIDE_WHY_SIZE];
 	struct wq_cbor_out out;
 	wq_cbor_out_fixed(&out, why, sizeof why);
 	if (task->set_aside)
-		explain(task, &out);
+		aside_explain(&out, task->uid, task->error, task->text);
 	int rc = complete_show(
 		&s->spool, task->id, task->beside, task->set_aside ? why : NULL, out.len, err);
 	if (rc == COMPLETE_LEFT) {

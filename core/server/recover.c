@@ -16,11 +16,15 @@
 #include "spool/complete.h"
 #include "spool/examine.h"
 #include "spool/move.h"
+#include "spool/quarantine.h"
 #include "spool/read.h"
 #include "spool/sync.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+static const char error_torn[] = "torn";
 
 struct recovery {
 	struct server *server;
@@ -80,7 +84,8 @@ static int lose_torn(struct recovery *v, struct reqid id)
 {
 	struct task *task;
 	int rc = read_task(v->server, id, &task);
-	return rc < 0 ? rc : lose(v, task, true, "torn", "a crash left no whole request or result");
+	return rc < 0 ? rc
+		      : lose(v, task, true, error_torn, "a crash left no whole request or result");
 }
 
 /* Its task manager says what became of it, when it can be asked; what cannot outlive a server has
@@ -114,6 +119,43 @@ static int set_twin_aside(struct server *s, struct reqid id, enum spool_state st
 		"another request has this id"));
 }
 
+/* 1: the request that this result answers was unusable, so it goes to quarantine when the result is
+ * out, whoever comes to do that; 0; -errno. */
+static int read_reason(struct server *s, int dir_fd, struct reqid id, struct wq_cbor_out *ret_why)
+{
+	struct buf bytes = { 0 };
+	struct result r;
+	int rc = examine_read(&s->spool, dir_fd, ID_TEXT(id), &bytes);
+	if (rc == 0 && result_decode(bytes.data, bytes.len, &r, NULL) == 0 &&
+		(r.status == RESULT_REJECTED ||
+			(r.status == RESULT_LOST && strcmp(r.error, error_torn) == 0))) {
+		aside_explain(ret_why, r.uid, r.error, r.text);
+		rc = 1;
+	}
+	buf_fini(&bytes);
+	return rc == -ENOENT || rc == -EMEDIUMTYPE ? 0 : rc;
+}
+
+/* What its result has replaced: unlinked, or kept in quarantine. */
+static int retire(struct server *s, struct reqid id, int from_fd)
+{
+	const int answers[] = { s->spool.dir_fd[SPOOL_COMPLETE], s->spool.finished_fd };
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		uint8_t why[ASIDE_WHY_SIZE];
+		struct wq_cbor_out out;
+		wq_cbor_out_fixed(&out, why, sizeof why);
+		int rc = read_reason(s, answers[i], id, &out);
+		if (rc < 0)
+			return rc;
+		if (rc == 1 && quarantine_put(&s->spool, from_fd, ID_TEXT(id), why, out.len) == 0) {
+			metrics_count(&s->metrics, METRICS_QUARANTINED);
+			return 0;
+		}
+	}
+	return from_fd == s->spool.tmp_fd ? complete_drop_tmp(&s->spool, id)
+					  : move_remove(&s->spool, id, SPOOL_RUNNING);
+}
+
 /* What stands under the id too often goes. */
 static int tidy(struct server *s, struct reqid id, uint32_t what)
 {
@@ -130,19 +172,26 @@ static int tidy(struct server *s, struct reqid id, uint32_t what)
 	if (rc == 0 && (what & CLASSIFY_EXCHANGE))
 		rc = complete_exchange(sp, id);
 	if (rc == 0 && (what & CLASSIFY_UNLINK_TMP))
-		rc = complete_drop_tmp(sp, id);
+		rc = retire(s, id, sp->tmp_fd);
 	if (rc == 0 && (what & CLASSIFY_QUARANTINE_4) && !(what & CLASSIFY_LOST_4))
 		rc = unless_gone(set_aside(
 			s, sp->dir_fd[SPOOL_COMPLETE], ID_TEXT(id), "torn", "no whole result"));
 	if (rc == 0 && (what & CLASSIFY_UNLINK_3))
-		rc = move_remove(sp, id, SPOOL_RUNNING);
+		rc = retire(s, id, sp->dir_fd[SPOOL_RUNNING]);
 	return rc;
 }
 
 static int publish(struct recovery *v, struct reqid id)
 {
+	struct spool *sp = &v->server->spool;
 	struct wq_err err = { 0 };
-	int rc = complete_show(&v->server->spool, id, false, NULL, 0, &err);
+	uint8_t why[ASIDE_WHY_SIZE];
+	struct wq_cbor_out out;
+	wq_cbor_out_fixed(&out, why, sizeof why);
+	int rc = read_reason(v->server, sp->dir_fd[SPOOL_RUNNING], id, &out);
+	if (rc < 0)
+		return rc;
+	rc = complete_show(sp, id, false, rc == 1 ? why : NULL, out.len, &err);
 	if (rc == -EEXIST) { /* it is in quarantine */
 		log_warn("%s: recovery: %s", ID_TEXT(id), err.text);
 		return 0;

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include <wq/cbor.h>
+
 #include "config/config.h"
 #include "loop/loop.h"
 #include "plugin/children.h"
@@ -221,6 +223,12 @@ void expire_request(struct server *s, const struct sched_decision *d, int tm,
 /* Move a file that is nobody's request to quarantine.  `error` is a stable word, `text` for people.
  * 0, or -errno with the file where it was; a listing will meet it again. */
 int set_aside(struct server *s, int dir_fd, const char *name, const char *error, const char *text);
+
+/* What stands beside a request in quarantine that was answered so. */
+enum {
+	ASIDE_WHY_SIZE = 768
+};
+void aside_explain(struct wq_cbor_out *out, uint32_t uid, const char *error, const char *text);
 
 /* Did a move or an unlink fail because it is another user's?  Then there is no use in more tries. */
 bool is_forbidden(int rc);

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "base/buf.h"
-
 static int dir_of(const struct spool *sp, int place)
 {
 	return place == CENSUS_TMP ? sp->tmp_fd : sp->dir_fd[place];
@@ -14,10 +12,10 @@ static int dir_of(const struct spool *sp, int place)
 /* It can be no file of ours, whatever it is. */
 #define NOT_OURS (-EMEDIUMTYPE)
 
-static int slurp(const struct spool *sp, int place, const char *name, struct buf *ret)
+int examine_read(const struct spool *sp, int dir_fd, const char *name, struct buf *ret)
 {
 	struct stat st;
-	int fd = sp->io->openat(dir_of(sp, place), name, SPOOL_IO_READ, 0);
+	int fd = sp->io->openat(dir_fd, name, SPOOL_IO_READ, 0);
 	if (fd == -ELOOP || fd == -ENXIO || fd == -EACCES)
 		return NOT_OURS;
 	if (fd < 0)
@@ -40,7 +38,7 @@ static int look(
 	const struct spool *sp, int place, const char *name, examine_fn *kind, enum finding *ret)
 {
 	struct buf bytes = { 0 };
-	int rc = slurp(sp, place, name, &bytes);
+	int rc = examine_read(sp, dir_of(sp, place), name, &bytes);
 	if (rc == 0)
 		*ret = kind(bytes.data, bytes.len);
 	else if (rc == NOT_OURS)

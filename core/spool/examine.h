@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "spool/census.h"
 #include "spool/classify.h"
 
@@ -16,6 +17,9 @@ enum {
 
 /* Is this a whole request, a whole result, or neither?  The codec's matter. */
 typedef enum finding examine_fn(const void *bytes, size_t len);
+
+/* Append a file's bytes, however large.  -EMEDIUMTYPE: it can be no file of ours; else -errno. */
+int examine_read(const struct spool *sp, int dir_fd, const char *name, struct buf *ret);
 
 /*
  * What stands under `id` in these places of a census.  Files in 3 and tmp are read; one in 4 only

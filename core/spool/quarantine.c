@@ -17,8 +17,11 @@ enum {
 	SLACK = QUARANTINE_MAX_FILES / 8,
 	LIST_MAX = 8 * QUARANTINE_MAX_FILES,
 	BASE_MAX = NAME_MAX - 15, /* room for ".99" and ".why" */
-	SUFFIXES = 100
+	SUFFIXES = 100,
+	WHY_MAX = 2048 /* more than any reason */
 };
+
+static const char reason_name[] = "why"; /* in tmp; swept when a server starts */
 
 struct entry {
 	struct timespec since; /* ctime: when it was moved here */
@@ -104,11 +107,48 @@ static void touch(struct spool *sp, const char *name)
 	(void)sp->io->utimensat(sp->quarantine_fd, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
-static void explain(struct spool *sp, const char *name, const void *why, size_t len)
+/* Does quarantine hold these very bytes under that name? */
+static bool holds(const struct spool *sp, const char *name, const void *bytes, size_t len)
+{
+	char there[WHY_MAX];
+	int fd = sp->io->openat(sp->quarantine_fd, name, SPOOL_IO_READ, 0);
+	if (fd < 0)
+		return false;
+	ssize_t n = spool_io_pread_all(sp->io, fd, there, sizeof there, 0);
+	(void)sp->io->close(fd);
+	return n == (ssize_t)len && memcmp(there, bytes, len) == 0;
+}
+
+/*
+ * The reason stands there, whole, before its thing: one that was killed in between is followed by one
+ * that puts the same thing with the same reason.  -EEXIST: the name is taken by something else; other
+ * failures are none, a thing may be without a reason.
+ */
+static int explain(
+	struct spool *sp, const char *beside, const void *why, size_t len, bool *ret_made)
+{
+	int rc = spool_io_put(sp->io, sp->tmp_fd, reason_name, O_TRUNC, why, len);
+	if (rc == 0)
+		rc = sp->io->renameat2(
+			sp->tmp_fd, reason_name, sp->quarantine_fd, beside, RENAME_NOREPLACE);
+	*ret_made = rc == 0;
+	if (rc < 0)
+		(void)sp->io->unlinkat(sp->tmp_fd, reason_name, 0);
+	return rc == -EEXIST && !holds(sp, beside, why, len) ? -EEXIST : 0;
+}
+
+static int put_as(struct spool *sp, int dir_fd, const char *name, const char *to, const void *why,
+	size_t why_len)
 {
 	char beside[NAME_MAX + 1];
-	snprintf(beside, sizeof beside, "%s.why", name);
-	(void)spool_io_put(sp->io, sp->quarantine_fd, beside, O_EXCL, why, len);
+	bool made = false;
+	snprintf(beside, sizeof beside, "%s.why", to);
+	if (why && explain(sp, beside, why, why_len, &made) < 0)
+		return -EEXIST;
+	int rc = sp->io->renameat2(dir_fd, name, sp->quarantine_fd, to, RENAME_NOREPLACE);
+	if (rc < 0 && made)
+		(void)sp->io->unlinkat(sp->quarantine_fd, beside, 0);
+	return rc;
 }
 
 int quarantine_put(struct spool *sp, int dir_fd, const char *name, const void *why, size_t why_len)
@@ -124,13 +164,10 @@ int quarantine_put(struct spool *sp, int dir_fd, const char *name, const void *w
 			snprintf(to, sizeof to, "%.*s", BASE_MAX, name);
 		else
 			snprintf(to, sizeof to, "%.*s.%d", BASE_MAX, name, i);
-		rc = sp->io->renameat2(dir_fd, name, sp->quarantine_fd, to, RENAME_NOREPLACE);
+		rc = put_as(sp, dir_fd, name, to, why, why_len);
 	}
 	space_lower_gate(sp, dir_fd);
-	if (rc < 0)
-		return rc;
-	if (why)
-		explain(sp, to, why, why_len);
-	touch(sp, to);
-	return 0;
+	if (rc == 0)
+		touch(sp, to);
+	return rc;
 }

@@ -53,9 +53,11 @@ class Spool:
         return os.path.join(self.server.spool, place, name)
 
     def put(self, place, request, kind):
-        """`kind`: Q a request, R a result, X neither, m a marker."""
+        """`kind`: Q a request, R a result, J the answer to what is no request, X neither, m a
+        marker."""
         data = {"Q": request_file({"n": place}, label=f"in {place}"), "X": HALF, "m": b"",
-                "R": result_file(request, {"planted": place})}[kind]
+                "R": result_file(request, {"planted": place}),
+                "J": result_file(request, status=REFUSED[0], error=REFUSED[1], text="why")}[kind]
         fd = os.open(self.path(PLACES[place], request), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         os.write(fd, data)
         os.close(fd)
@@ -94,6 +96,7 @@ class Spool:
 # What is found, where it stands afterwards, its result (status, error, or the place that its payload
 # names), what comes to quarantine and why.
 LOST = ("lost", "server-restart")
+REFUSED = ("rejected", "bad-cbor")
 TORN = ("lost", "torn")
 ROWS = [
     ("1Q", "2", None, None),
@@ -134,6 +137,13 @@ ROWS = [
     ("4X 3Q", "4", LOST, "torn"),
     ("4X 3R", "4", "3", "torn"),
     ("4X 3Q tR", "4", "t", "torn"),
+    ("3J", "4", REFUSED, None),
+    ("3J tX", "4", REFUSED, "bad-cbor"),
+    ("3J tQ", "4", REFUSED, "bad-cbor"),
+    ("3X tJ", "4", REFUSED, "bad-cbor"),
+    ("4J tX", "4", REFUSED, "bad-cbor"),
+    ("4J 3X", "4", REFUSED, "bad-cbor"),
+    ("4J 3Q tX", "4", REFUSED, "bad-cbor"),
     ("5m", "", None, None),
     ("5m 1Q", "", None, None),
     ("5m 2Q", "", None, None),
@@ -216,6 +226,16 @@ def test_each_row_of_the_recovery_table_and_once_more():
             assert s.client.result(request)[0]["status"] == "ok"
         assert s.play.started() == waiting
         assert all(s.server.names(p) == [] for p in PLACES.values())
+
+
+def test_what_was_no_request_is_kept_although_its_answer_was_collected():
+    with Spool() as s:
+        request = s.plant("4J tX")
+        os.rename(s.path("4-complete", request), s.path("finished", request))
+        s.server.start()
+        assert s.standing(request) == "" and s.reasons() == {request: "bad-cbor"}
+        with open(s.path(".wq/quarantine", request), "rb") as f:
+            assert f.read() == HALF
 
 
 def test_a_lost_result_tells_whose_it_was():

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/spool/fault.h"
@@ -31,6 +32,51 @@ START_TEST(a_thing_is_kept_with_its_reason_beside_it)
 	ck_assert(!tmpspool_has("1-requested", "no id"));
 	ck_assert(tmpspool_holds(Q, "no id", "bytes"));
 	ck_assert(tmpspool_holds(Q, "no id.why", "reason"));
+}
+END_TEST
+
+/* True: it came to its end. */
+static bool put_until_killed(int k)
+{
+	int status;
+	pid_t child = fork();
+	if (child == 0) {
+		fault_kill_at(k);
+		_exit(put(ID_TEXT, "reason") == 0 ? 0 : 2);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status) == 0;
+}
+
+START_TEST(a_put_that_was_cut_short_and_came_again_is_one)
+{
+	bool whole = false;
+	for (int k = 1; !whole; k++) {
+		tmpspool_put("1-requested", ID_TEXT, "bytes");
+		whole = put_until_killed(k);
+		if (tmpspool_has("1-requested", ID_TEXT))
+			ck_assert_int_eq(put(ID_TEXT, "reason"), 0);
+
+		ck_assert(tmpspool_holds(Q, ID_TEXT, "bytes"));
+		ck_assert(tmpspool_holds(Q, ID_TEXT ".why", "reason"));
+		ck_assert_int_eq(tmpspool_count(Q), 2);
+		ck_assert_int_eq(unlink(tmpspool_at(Q, ID_TEXT)), 0);
+		ck_assert_int_eq(unlink(tmpspool_at(Q, ID_TEXT ".why")), 0);
+	}
+}
+END_TEST
+
+START_TEST(a_reason_is_never_that_of_another_thing)
+{
+	tmpspool_put("1-requested", ID_TEXT, "bytes");
+	tmpspool_put(Q, ID_TEXT ".why", "a thing, or an older reason");
+
+	ck_assert_int_eq(put(ID_TEXT, "reason"), 0);
+
+	ck_assert(tmpspool_holds(Q, ID_TEXT ".1", "bytes"));
+	ck_assert(tmpspool_holds(Q, ID_TEXT ".1.why", "reason"));
+	ck_assert(tmpspool_holds(Q, ID_TEXT ".why", "a thing, or an older reason"));
 }
 END_TEST
 
@@ -125,7 +171,10 @@ END_TEST
 START_TEST(a_failure_leaves_the_thing_where_it_was)
 {
 	tmpspool_put("1-requested", "a", "bytes");
-	fault_on("renameat2", ENOSPC, 1);
+	if (_i == 0)
+		fault_on("renameat2", ENOSPC, 2);
+	else
+		fault_after("renameat2", ENOSPC, 1); /* the reason is there by then */
 
 	ck_assert_int_eq(put("a", "reason"), -ENOSPC);
 	ck_assert(tmpspool_holds("1-requested", "a", "bytes"));
@@ -196,6 +245,8 @@ static Suite *make_suite(void)
 	TCase *tc = tcase_create("quarantine");
 	tcase_add_checked_fixture(tc, tmpspool_open, tmpspool_close);
 	tcase_add_test(tc, a_thing_is_kept_with_its_reason_beside_it);
+	tcase_add_test(tc, a_put_that_was_cut_short_and_came_again_is_one);
+	tcase_add_test(tc, a_reason_is_never_that_of_another_thing);
 	tcase_add_test(tc, what_is_gone_already_is_enoent);
 	tcase_add_test(tc, the_time_of_the_file_stays);
 	tcase_add_test(tc, a_link_is_taken_and_never_followed);
@@ -203,7 +254,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, a_name_of_the_greatest_length_is_taken_too);
 	tcase_add_test(tc, a_directory_is_taken_whole);
 	tcase_add_test(tc, that_the_reason_cannot_be_written_is_no_failure);
-	tcase_add_test(tc, a_failure_leaves_the_thing_where_it_was);
+	tcase_add_loop_test(tc, a_failure_leaves_the_thing_where_it_was, 0, 2);
 	tcase_add_test(tc, quarantine_is_bounded_and_the_oldest_goes_first);
 	tcase_add_test(tc, of_directories_only_empty_ones_go);
 	tcase_add_test(tc, when_nothing_can_go_nothing_comes);
