@@ -118,7 +118,7 @@ static int read_page(
 	return rc;
 }
 
-/* Of the levels only strict is a client's matter. */
+/* Of the levels only strict is a client's matter.  Where the page cannot tell, it may be that. */
 static void take_durability(wq_client *c, const struct status_page *page)
 {
 	c->spool.durability = strcmp(page->durability, "strict") == 0 ? SPOOL_DURABILITY_STRICT
@@ -178,7 +178,7 @@ static int ask_page(wq_client *c, size_t *ret_limit, struct wq_err *err)
 	struct status_page page;
 	struct buf bytes = { 0 };
 	*ret_limit = CLIENT_REQUEST_DEFAULT_MAX;
-	c->spool.durability = SPOOL_DURABILITY_NONE;
+	c->spool.durability = SPOOL_DURABILITY_STRICT;
 	int rc = read_page(c, &bytes, &page, NULL);
 	buf_fini(&bytes);
 	if (rc < 0)
@@ -328,6 +328,7 @@ int client_abort(wq_client *c, struct reqid id, struct wq_err *err)
 {
 	struct status_page page;
 	struct buf bytes = { 0 };
+	c->spool.durability = SPOOL_DURABILITY_STRICT;
 	if (read_page(c, &bytes, &page, NULL) == 0)
 		take_durability(c, &page);
 	buf_fini(&bytes);

@@ -15,9 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NOBODY "1511472984.123456-0k3v9q2m7t1dh"
+
+static int n_syncs;
+
+/* In the place of libc's, for what is linked with this file. */
+int fsync(int fd)
+{
+	n_syncs++;
+	return (int)syscall(SYS_fsync, fd);
+}
 
 static struct hand hand;
 static wq_client *client;
@@ -313,6 +323,30 @@ START_TEST(an_abort_leaves_its_mark_and_may_be_asked_twice)
 }
 END_TEST
 
+/* A page that a power cut has torn, one that no server has written yet, and one that says `none`. */
+START_TEST(where_the_level_is_not_known_it_may_be_strict)
+{
+	static const struct {
+		const char *page;
+		int of_enqueue, of_abort;
+	} cases[] = { { "torn", 2, 1 }, { "", 2, 1 }, { NULL, 0, 0 } };
+	char id[WQ_ID_SIZE];
+	if (cases[_i].page)
+		ck_assert_int_eq(
+			pwrite(hand.spool.status_fd, cases[_i].page, strlen(cases[_i].page), 0),
+			(ssize_t)strlen(cases[_i].page));
+	else
+		hand_status(&hand, true, "", 1, 0, 0, 0);
+
+	n_syncs = 0;
+	enqueue(id);
+	ck_assert_int_eq(n_syncs, cases[_i].of_enqueue);
+	n_syncs = 0;
+	ck_assert_int_eq(wq_abort(client, id, &err), 0);
+	ck_assert_int_eq(n_syncs, cases[_i].of_abort);
+}
+END_TEST
+
 START_TEST(details_are_what_was_given_in_1_2_and_3)
 {
 	char id[WQ_ID_SIZE];
@@ -475,6 +509,7 @@ int main(void)
 	tcase_add_test(t, states_have_the_names_of_the_manual);
 	tcase_add_test(t, what_is_no_id_never_reaches_the_spool);
 	tcase_add_test(t, an_abort_leaves_its_mark_and_may_be_asked_twice);
+	tcase_add_loop_test(t, where_the_level_is_not_known_it_may_be_strict, 0, 3);
 	tcase_add_test(t, details_are_what_was_given_in_1_2_and_3);
 	tcase_add_test(t, there_are_no_details_of_what_is_complete_or_gone);
 	suite_add_tcase(s, t);
