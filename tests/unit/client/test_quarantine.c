@@ -166,14 +166,14 @@ START_TEST(a_thing_that_is_called_like_a_reason_is_a_thing)
 {
 	struct seen seen;
 	put_aside("x.why", "1", 1, "bad-name");
-	put_aside("x", "22", 2, "bad-name"); /* its reason finds the place taken */
+	put_aside("x", "22", 2, "bad-name"); /* there is no place for its reason */
 	list(&seen);
 	ck_assert_uint_eq(seen.n, 2);
 	ck_assert_str_eq(seen.of[0].name, "x.why");
 	ck_assert_str_eq(seen.of[0].error, "bad-name");
-	ck_assert_str_eq(seen.of[1].name, "x");
-	ck_assert_str_eq(seen.of[1].error, "");
-	ck_assert_int_eq(wq_quarantine_drop(client, "x", &err), 0);
+	ck_assert_str_eq(seen.of[1].name, "x.1");
+	ck_assert_str_eq(seen.of[1].error, "bad-name");
+	ck_assert_int_eq(wq_quarantine_drop(client, "x.1", &err), 0);
 	ck_assert(has("x.why"));
 	ck_assert(has("x.why.why"));
 	/* a reason whose thing is gone is one too, so that it can be settled */
