@@ -237,6 +237,15 @@ $(B)/tests/torture/oracle: $(B)/obj/tests/torture/oracle.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $< $(ALL_LDFLAGS)
 
+# The server's and libwq's own code under a seam of the test's: what it calls by these names is the
+# test's, which has the real ones as __real_NAME.
+engine_wraps := spool_io_real loop_run_once probe_file_system recover_spool plugin_load
+$(B)/tests/torture/engine: $(call obj,$(wildcard tests/torture/engine/*.c)) $(call archives,server) $(call archives,client)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $(patsubst %,-Wl$(comma)--wrap=%,$(engine_wraps)) $(call group,$(sort $^)) \
+		$(call libs,server) $(ALL_LDFLAGS)
+
 $(B)/tests/bench/load: $(B)/obj/tests/bench/load.o $(B)/lib/libwq.so
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $< -L$(B)/lib -lwq -Wl,-rpath,'$$ORIGIN/../../lib' $(ALL_LDFLAGS)
@@ -251,6 +260,13 @@ $(B)/$(fossil): $(wildcard $(fossil)/*/*.c $(fossil)/*/*.h $(fossil)/include/wq/
 		-o $@ $(filter %.c,$^) $(ALL_LDFLAGS)
 
 include tests/torture/power.mk
+include tests/torture/torture.mk
+
+torture-parts: torture-power torture-programs $(B)/tests/torture/engine
+	@:
+
+torture: torture-parts ## kill, fail and cut the power, at length; prints what was tried
+	$(Q)tests/torture/run full $(B)
 
 bench: all $(B)/tests/bench/floor $(B)/tests/bench/load ## compare with the floor that the file system sets; prints ratios
 	$(Q)tests/bench/run $(B)
@@ -271,7 +287,7 @@ help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@printf '\n  variables: CC=clang  SAN=address,undefined | thread  WERROR=1  V=1  CFLAGS LDFLAGS\n  DESTDIR PREFIX BINDIR SBINDIR LIBDIR INCLUDEDIR MANDIR SYSCONFDIR PLUGINDIR\n'
 
-.PHONY: all units check quickstart deps clean format help install uninstall bench bench-commands bench-levels FORCE
+.PHONY: all units check quickstart deps clean format help install uninstall bench bench-commands bench-levels torture torture-parts FORCE
 
 -include $(patsubst %.c,$(B)/obj/%.d,$(core_src) $(wildcard plugins/*/*.c) $(handler_src) \
 	$(unit_src) $(plugin_test_src) $(bad_src) $(wildcard tests/support/*/*.c))

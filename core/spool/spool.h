@@ -58,7 +58,7 @@ struct spool {
 	bool no_exchange; /* RENAME_EXCHANGE is not to be had here */
 	bool gate_closed; /* server: 1 has no write bit, see spool/space.h */
 	bool has_journal; /* of names: a power cut leaves all directories as they were at one moment */
-	bool sync_whole;  /* by syncfs(2): the cheapest way, or the only safe one */
+	bool sync_whole;      /* by syncfs(2): the cheapest way, or the only safe one */
 	const char *weakness; /* why a sync promises nothing here, or NULL */
 	uint64_t hwm_us;      /* server: id high-water mark; client: the last one read */
 	uint64_t last_us;     /* client: time of the last id made here */

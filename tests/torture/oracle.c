@@ -69,12 +69,13 @@ struct job {
 	long attempt;         /* the last one that began */
 	char seen[WORD_SIZE]; /* the status that somebody has read */
 	unsigned long acked_at;
+	unsigned long barrier; /* when it began, see below */
 };
 
 static struct {
 	enum level level;
 	enum policy policy;
-	bool final, fifo;
+	bool final, left, fifo;
 	const char *spool;
 
 	struct job *jobs;
@@ -82,11 +83,14 @@ static struct {
 	uint32_t *slots; /* 1 + index in jobs; 0: free */
 	size_t n_slots;
 
-	unsigned long now; /* counts the lines */
+	unsigned long now;       /* counts the lines */
+	unsigned long killed_at; /* the server, last */
 	unsigned long
 		barrier; /* what was published before this line must be seen by the next start */
 	unsigned long long hwm;
+	bool some_are_bad; /* of those that nobody was told of */
 	bool any_begun, killed_client, killed_shepherd, cut, unrecovered;
+	bool is_made; /* a server has served here: its directories are there */
 	char last_of_client[64][2][WORD_SIZE];
 	int n_clients, n_quarantine, n_broken;
 } c;
@@ -417,15 +421,14 @@ static bool was_answered(const struct job *j)
 	return j->seen[0] || j->collected;
 }
 
-/* Somebody smaller, whom the server must have seen when it chose `j`, still waits. */
+/* It begins only now, and the server must have seen it when it chose one that is greater. */
 static void check_order(const struct job *j)
 {
 	for (size_t i = 0; c.fifo && i < c.n_jobs; i++) {
 		const struct job *o = &c.jobs[i];
-		bool waits = o->firm && o->acked_at && o->acked_at < c.barrier && o->begun == 0 &&
-			     !o->bad && !o->asked && !o->gone && !was_answered(o);
-		if (waits && strcmp(o->id, j->id) < 0)
-			broken("I9: %s begins before %s", j->id, o->id);
+		if (o->begun > 0 && j->acked_at && j->acked_at < o->barrier &&
+			strcmp(j->id, o->id) < 0)
+			broken("I9: %s begins before %s", o->id, j->id);
 	}
 }
 
@@ -444,7 +447,10 @@ static void on_begun(struct job *j, long attempt)
 	else if (j->begun > 0 && attempt <= j->attempt)
 		broken("I6: %s begins as attempt %ld after attempt %ld", j->id, attempt,
 			j->attempt);
-	check_order(j);
+	if (j->begun == 0) {
+		check_order(j);
+		j->barrier = c.barrier;
+	}
 	j->begun++;
 	j->attempt = attempt;
 	j->firm = c.any_begun = true;
@@ -458,10 +464,16 @@ static void on_ended(struct job *j, long attempt)
 	c.barrier = c.now;
 }
 
+/* Nobody says that it is a request. */
+static bool may_be_bad(const struct job *j)
+{
+	return j->bad || (c.some_are_bad && !j->acked_once);
+}
+
 static void check_status(const struct job *j, const char *status)
 {
 	bool refused = strcmp(status, "rejected") == 0;
-	if (refused && !j->bad && !j->torn_ok)
+	if (refused && !may_be_bad(j) && !j->torn_ok)
 		broken("I15: %s is rejected and was a request", j->id);
 	if (j->bad && !refused && strcmp(status, "lost") != 0)
 		broken("I15: %s is %s and was no request", j->id, status);
@@ -536,6 +548,7 @@ static void on_cut(void)
 		memcpy(c.jobs[i].id, id, sizeof id);
 	}
 	c.cut = c.unrecovered = true;
+	c.is_made = c.is_made && c.level != LEVEL_NONE;
 	c.hwm = 0;
 	c.barrier = c.now;
 }
@@ -581,13 +594,16 @@ static void on_event(const char *line)
 		on_cut();
 	} else if (strcmp(what, "ready") == 0) {
 		c.unrecovered = false;
+		c.is_made = true;
+	} else if (strcmp(what, "bad") == 0 && !one[0]) {
+		c.some_are_bad = true;
 	} else if (strcmp(what, "hwm") == 0) {
 		on_hwm(one);
 	} else if (strcmp(what, "killed") == 0) {
 		c.killed_client |= strcmp(one, "client") == 0;
 		c.killed_shepherd |= strcmp(one, "shepherd") == 0;
 		if (strcmp(one, "server") == 0)
-			c.barrier = c.now;
+			c.killed_at = c.barrier = c.now;
 	} else {
 		on_job(what, one, two);
 	}
@@ -610,7 +626,7 @@ static void list(enum place place)
 			c.n_quarantine++;
 		else if (is_id(e->d_name))
 			job_of(e->d_name)->stands[place] = true;
-		if (place == PLACE_TMP && c.final)
+		if (place == PLACE_TMP && c.final && !c.left)
 			broken("I7: %s is left in .wq/tmp", e->d_name);
 		else if (place < PLACE_5 && c.final && !is_id(e->d_name))
 			broken("I7: '%s' is left in %s", e->d_name, place_names[place]);
@@ -645,7 +661,7 @@ static void check_files(const struct job *j)
 		bool whole =
 			is_result(j, &f) ? p >= PLACE_3 : f.kind == KIND_REQUEST && p < PLACE_4;
 		bool excused = p == PLACE_4 ? j->torn_ok && c.level == LEVEL_NONE
-					    : j->bad || j->torn_ok || c.unrecovered;
+					    : may_be_bad(j) || j->torn_ok || c.unrecovered;
 		if (!whole && !excused)
 			broken("I2: %s is not whole in %s", j->id, place_names[p]);
 		if (c.unrecovered)
@@ -686,12 +702,9 @@ static void check_place(const struct job *j)
 static bool is_in_quarantine(const struct job *j)
 {
 	struct stat st;
-	char name[WORD_SIZE + 16], why[WORD_SIZE + 16];
-	snprintf(name, sizeof name, "%s", j->id);
-	snprintf(why, sizeof why, "%s.why", j->id);
+	/* The reason beside it may be missing where a disk was full. */
 	return c.n_quarantine >= QUARANTINE_MAX ||
-	       (fstatat(dirs[PLACE_QUARANTINE], name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		       fstatat(dirs[PLACE_QUARANTINE], why, &st, AT_SYMLINK_NOFOLLOW) == 0);
+	       fstatat(dirs[PLACE_QUARANTINE], j->id, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static void check_answer(const struct job *j)
@@ -700,7 +713,8 @@ static void check_answer(const struct job *j)
 	struct file f = read_file(place, j->id);
 	if (is_result(j, &f) && !f.error[0])
 		broken("I15: %s is %s without a reason", j->id, f.status);
-	if (!is_in_quarantine(j) && !j->was_cut)
+	/* One that a killed server had taken for its turn may be lost instead. */
+	if (strcmp(f.status, "rejected") == 0 && !is_in_quarantine(j) && !j->was_cut)
 		broken("I15: %s was no request and is not in quarantine", j->id);
 }
 
@@ -760,11 +774,11 @@ static int by_id(const void *a, const void *b)
 static int judge(void)
 {
 	int root = open(c.spool, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
+	if (root < 0 && (errno != ENOENT || c.is_made || c.n_jobs > 0))
 		bad_use("%s: %s", c.spool, strerror(errno));
 	for (enum place p = 0; p < PLACE_MAX; p++) {
 		dirs[p] = openat(root, place_names[p], O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (dirs[p] < 0 && p < PLACE_5)
+		if (dirs[p] < 0 && p < PLACE_5 && (c.is_made || c.n_jobs > 0))
 			broken("I1: %s is not there", place_names[p]);
 		else if (dirs[p] >= 0)
 			list(p);
@@ -778,7 +792,8 @@ static int judge(void)
 	for (enum place p = 0; p < PLACE_MAX; p++)
 		if (dirs[p] >= 0)
 			close(dirs[p]);
-	close(root);
+	if (root >= 0)
+		close(root);
 	return c.n_broken;
 }
 
@@ -815,6 +830,8 @@ static void begin(char **words)
 			c.policy = (enum policy)choice(*++words, policies, "--policy");
 		else if (strcmp(*words, "--final") == 0)
 			c.final = true;
+		else if (strcmp(*words, "--left") == 0)
+			c.final = c.left = true;
 		else if (strcmp(*words, "--fifo") == 0)
 			c.fifo = true;
 		else if (**words == '-' || c.spool)
@@ -823,7 +840,8 @@ static void begin(char **words)
 			c.spool = *words;
 	}
 	if (!c.spool)
-		bad_use("use: oracle [--level L] [--policy P] [--final] [--fifo] SPOOL <events");
+		bad_use("use: oracle [--level L] [--policy P] [--final|--left] [--fifo] SPOOL "
+			"<events");
 }
 
 static void serve(void)
