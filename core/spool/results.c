@@ -123,6 +123,16 @@ static void read_about(const struct spool *sp, int dir_fd, const char *name,
 		*ret = found;
 }
 
+/*
+ * When it was written, by a clock that may have been behind then, a board's without a battery, say, that
+ * begins in 1970.  Ids were never behind, and none is taken that was ahead of all that were accepted.
+ */
+static int64_t written_at(const struct spool *sp, struct reqid id, const struct stat *st)
+{
+	int64_t us = st->st_mtim.tv_sec * INT64_C(1000000) + st->st_mtim.tv_nsec / 1000;
+	return id.us <= sp->hwm_us && (int64_t)id.us > us ? (int64_t)id.us : us;
+}
+
 /* What cannot be looked at counts by its id alone. */
 static void look(struct results_item *item, struct spool *sp, int dir_fd, bool with_work,
 	results_about_fn *about)
@@ -135,7 +145,7 @@ static void look(struct results_item *item, struct spool *sp, int dir_fd, bool w
 	item->since_us = (int64_t)item->id.us;
 	if (rc < 0)
 		return;
-	item->since_us = st.st_mtim.tv_sec * INT64_C(1000000) + st.st_mtim.tv_nsec / 1000;
+	item->since_us = written_at(sp, item->id, &st);
 	item->bytes = (uint64_t)st.st_blocks * BLOCK;
 	if (S_ISREG(st.st_mode))
 		read_about(sp, dir_fd, name, about, &item->about);

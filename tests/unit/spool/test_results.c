@@ -171,6 +171,17 @@ START_TEST(what_is_older_than_the_age_goes_and_what_is_as_old_stays)
 }
 END_TEST
 
+START_TEST(what_was_written_in_1970_is_no_older_than_its_id)
+{
+	const struct results_limits limits = { .keep = 100, .keep_us = 996 };
+	put_many(0, 10);
+	tmpspool.hwm_us = tmpspool_id.us + 6; /* the ids above are forged: they cannot be ahead */
+	ck_assert_int_eq(prune(&limits, (int64_t)tmpspool_id.us + 1000, 100), 4 + 3);
+	ck_assert_uint_eq(set_of(10), 0x070);
+	ck_assert_int_eq(results_due_us(&results, &limits), (int64_t)tmpspool_id.us + 4 + 996);
+}
+END_TEST
+
 START_TEST(by_id_age_is_that_of_the_id)
 {
 	const struct results_limits limits = { .keep = 100, .keep_us = 996, .by_id = true };
@@ -461,6 +472,7 @@ static Suite *make_suite(void)
 	add(suite, tc);
 	tc = tcase_create("age");
 	tcase_add_test(tc, what_is_older_than_the_age_goes_and_what_is_as_old_stays);
+	tcase_add_test(tc, what_was_written_in_1970_is_no_older_than_its_id);
 	tcase_add_test(tc, by_id_age_is_that_of_the_id);
 	tcase_add_test(tc, one_that_asks_for_less_time_goes_before_and_for_more_it_is_not_kept);
 	tcase_add_test(tc, its_own_time_counts_where_there_is_no_other_too);
