@@ -288,7 +288,8 @@ def looked_twice(server):
 
 
 def test_a_clock_that_jumps_ahead_makes_nothing_old():
-    with Clock() as clock, with_bounds(clock, "keep-finished-for = 1d\n") as server:
+    with Clock() as clock, with_bounds(
+            clock, "keep-finished-for = 1d\nkeep-results-for = 1d\n") as server:
         server.start()
         collected, left = server.enqueue("n=1"), server.enqueue("n=2")
         server.wq("wait", collected)
