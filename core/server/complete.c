@@ -17,6 +17,10 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+	KEPT_MAX = 64 /* results in memory, before nothing more is started */
+};
+
 static int encode(const struct server *s, const struct task *task, struct buf *ret)
 {
 	struct result r = { .status = task->status,
@@ -103,6 +107,21 @@ static int show(struct server *s, const struct task *task, struct wq_err *err)
 	return rc == COMPLETE_LEFT ? 0 : rc;
 }
 
+void complete_bound(struct server *s)
+{
+	bool many = s->tasks.n_kept >= KEPT_MAX;
+	if (many == s->many_kept)
+		return;
+	s->many_kept = many;
+	if (s->commits.error[0])
+		return; /* that holds all starts, for good */
+	sched_suspend(s->sched, many);
+	if (many)
+		log_err("%d results are kept in memory; starting nothing more until one is "
+			"published",
+			KEPT_MAX);
+}
+
 static void finish(struct server *s, struct task *task)
 {
 	struct reqid id = task->id;
@@ -112,6 +131,7 @@ static void finish(struct server *s, struct task *task)
 	retain_completed(s, task->keep_for_ns);
 	tasks_drop(&s->tasks, task->ref);
 	sched_completed(s->sched, id);
+	complete_bound(s);
 }
 
 void complete_carry_out(struct server *s, const struct sched_decision *d)
@@ -126,6 +146,8 @@ void complete_carry_out(struct server *s, const struct sched_decision *d)
 	if (rc < 0 && rc != -EEXIST && !is_gone(s, d->id, rc)) {
 		log_err("%s: cannot publish its result, keeping it and trying again: %s",
 			ID_TEXT(d->id), err.text);
+		tasks_keep(&s->tasks, task);
+		complete_bound(s);
 		if (space_failed(s, rc))
 			sched_defer(s->sched, d->id, time_mono_ns());
 		else

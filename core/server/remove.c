@@ -70,6 +70,7 @@ static void remove_marker(struct server *s, const struct sched_decision *d)
 	attempt_over(s, d->id);
 	tasks_drop(&s->tasks, d->ref);
 	sched_removed(s->sched, d->id);
+	complete_bound(s);
 }
 
 void remove_carry_out(struct server *s, const struct sched_decision *d)

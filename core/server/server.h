@@ -107,6 +107,7 @@ struct server {
 	struct retain retain;
 	int64_t started_us;
 	int ready_fd;         /* told once when ready, -1: nobody asked */
+	bool many_kept;       /* see complete_bound */
 	bool pass_unfinished; /* the bound of a pass was reached */
 	bool page_changed;    /* wq.status is behind */
 	bool directory_moved; /* a state directory is not where it was: nothing can be trusted */
@@ -150,6 +151,8 @@ void put_back_carry_out(struct server *s, const struct sched_decision *d);
 void terminate_carry_out(struct server *s, const struct sched_decision *d);
 void reap_carry_out(struct server *s, const struct sched_decision *d);
 void complete_carry_out(struct server *s, const struct sched_decision *d);
+/* So many results cannot be published that nothing more is started; or fewer again. */
+void complete_bound(struct server *s);
 
 /* --- look.c --- */
 

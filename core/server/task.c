@@ -36,11 +36,18 @@ struct task *tasks_get(const struct tasks *t, uint32_t ref)
 	return t->slots[ref - 1];
 }
 
+void tasks_keep(struct tasks *t, struct task *task)
+{
+	t->n_kept += !task->is_kept;
+	task->is_kept = true;
+}
+
 void tasks_drop(struct tasks *t, uint32_t ref)
 {
 	if (ref == 0)
 		return;
 	struct task *task = tasks_get(t, ref);
+	t->n_kept -= task->is_kept;
 	buf_fini(&task->payload);
 	buf_fini(&task->result);
 	free(task);

@@ -59,17 +59,20 @@ struct task {
 	char text[WQ_ERR_TEXT_SIZE];
 	struct buf payload;
 	struct buf result; /* the file's bytes, made once: publishing may take several tries */
+	bool is_kept;      /* and that has failed once */
 	bool set_aside;    /* the request goes to quarantine instead of being unlinked */
 };
 
 struct tasks {
 	struct task **slots;
 	uint32_t n, cap, first_free;
+	uint32_t n_kept; /* whose result could not be published yet */
 };
 
 /* A zeroed task with a fresh ref (never 0).  NULL when memory is short. */
 struct task *tasks_add(struct tasks *t, struct reqid id, int tm);
 struct task *tasks_get(const struct tasks *t, uint32_t ref); /* must exist */
+void tasks_keep(struct tasks *t, struct task *task);         /* is_kept, once */
 void tasks_drop(struct tasks *t, uint32_t ref);              /* 0 is fine */
 void tasks_fini(struct tasks *t);
 

@@ -155,6 +155,61 @@ START_TEST(others_are_started_and_answered_meanwhile)
 }
 END_TEST
 
+/* ---- many of them ----------------------------------------------------------------------------- */
+
+enum {
+	MANY = 400,
+	MANY_KEPT = 64
+};
+
+static void fill(void)
+{
+	for (unsigned i = 0; i < MANY; i++)
+		rig_request(i, "quick");
+	rig_fail("create", CENSUS_TMP, RIG_ANY, EIO, 1000000);
+	rig_run();
+	rig_run_later();
+}
+
+START_TEST(with_many_results_in_memory_nothing_more_is_started_until_they_are_out)
+{
+	rig_close();
+	rig_start("task-manager quick { plugin = null max-running = 16 }\n");
+	fill();
+	ck_assert_int_ge(rig_n_started(), MANY_KEPT);
+	ck_assert_int_le(rig_n_started(), MANY_KEPT + 16);
+	ck_assert(rig.many_kept);
+
+	rig_repair();
+	for (int i = 0; i < 3; i++)
+		rig_run_later();
+	ck_assert_int_eq(rig_n_started(), MANY);
+	ck_assert_int_eq(tmpspool_count("4-complete"), MANY);
+	ck_assert(!rig.many_kept);
+	rig_assert_idle();
+}
+END_TEST
+
+START_TEST(aborts_make_room_for_others)
+{
+	rig_close();
+	rig_start("task-manager quick { plugin = null max-running = 16 }\n");
+	fill();
+	int n = rig_n_started();
+	for (unsigned i = 0; i < 20; i++)
+		rig_abort(i);
+	rig_run();
+	rig_run_later();
+	ck_assert_int_gt(rig_n_started(), n);
+	ck_assert_int_le(rig_n_started(), n + 20 + 16);
+	rig_repair();
+	for (int i = 0; i < 3; i++)
+		rig_run_later();
+	ck_assert_int_eq(tmpspool_count("4-complete"), MANY - 20);
+	rig_assert_idle();
+}
+END_TEST
+
 /* ---- what the result has replaced ------------------------------------------------------------- */
 
 /* How the request's going can fail: of a good one, and of a refused one. */
@@ -253,6 +308,8 @@ static Suite *make_suite(void)
 	tcase_add_loop_test(
 		tc, a_server_told_to_stop_ends_only_when_the_result_is_out, 0, N_TROUBLES);
 	tcase_add_test(tc, others_are_started_and_answered_meanwhile);
+	tcase_add_test(tc, with_many_results_in_memory_nothing_more_is_started_until_they_are_out);
+	tcase_add_test(tc, aborts_make_room_for_others);
 	tcase_add_loop_test(tc, a_request_that_cannot_be_taken_away_is_when_it_can, 0, N_STAYS);
 	tcase_add_loop_test(tc, a_result_can_be_aborted_though_its_request_stays, 0, N_STAYS);
 	tcase_add_test(tc, a_refused_request_that_never_comes_to_quarantine_goes_at_last);
