@@ -118,7 +118,7 @@ def test_a_full_task_manager_with_100_000_waiting_does_not_hold_a_free_one():
     server.configure(f'''task-manager "full" {{ plugin = "scripted"
                          options {{ dir = "{play.dir}" wakes = true }} }}
                          task-manager "free" {{ plugin = "null" }}
-                         default-task-manager = "free" log-level = "warn"''')
+                         default-task-manager = "free" log-level = "warn" queue-limit = 200000''')
     with server.start():
         client = Client(server.spool)
         first = [client.enqueue(task_manager="full") for _ in range(n)]

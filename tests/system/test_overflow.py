@@ -77,7 +77,7 @@ def test_many_that_come_while_the_server_stands_still_run_once_and_in_order():
     with open(QUEUE, encoding="ascii") as f:
         if int(f.read()) >= MANY:
             raise Skip("small-event-queue", "the queue holds more events than we make")
-    with in_memory(), Server(NULL) as server:
+    with in_memory(), Server(NULL, "queue-limit = 200000") as server:
         client, marks = Client(server.spool), PyClient(server.spool)
         server.process.send_signal(signal.SIGSTOP)
         requests = [client.enqueue() for _ in range(MANY)]
