@@ -54,7 +54,7 @@ class Setting:
         server.use_spool(self.spool)
         task = os.path.join(TORTURE, "task")
         server.configure(
-            'task-manager "main" { plugin = "fork-exec" max-running = 4\n'
+            f'task-manager "main" {{ plugin = "fork-exec" max-running = 4 on-crash = {self.policy}\n'
             f'options {{ mode = "handler" program = "{task}, {self.recorder}" tail = 16K }} }}',
             f"durability = {self.level}")
         return server

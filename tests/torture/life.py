@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import cbor2  # noqa: E402
 
 from client import PyClient, make_id, request_file  # noqa: E402
-from wqtest import PLUGINS, SERVER, STATES, end_shepherds, shepherd_pids  # noqa: E402
+from wqtest import PLUGINS, SERVER, STATES, end_shepherds, shepherd_pids, until  # noqa: E402
 
 PROGRAMS = os.path.join(BUILD, "tests", "torture")
 LIMIT_S = 20  # no step of a life takes longer; one that does is a broken promise
@@ -69,6 +69,62 @@ def offers(text):
         f.flush()
         return subprocess.run([SERVER, "--check", "-c", f.name], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def cgroup_of(uuid):
+    """Where a shepherd of that spool puts its tasks, see wq-shepherd(8)."""
+    with open("/proc/mounts") as f:
+        mounts = [line.split()[1] for line in f if line.split()[2] == "cgroup2"]
+    with open("/proc/self/cgroup") as f:
+        own = [line.strip()[3:] for line in f if line.startswith("0::")]
+    return os.path.join(mounts[0], own[0].lstrip("/"), "wq-" + uuid) if mounts and own else None
+
+
+def remove_cgroup(path):
+    """What a killed shepherd has left; false: something still runs in it."""
+    for at, _, _ in os.walk(path, topdown=False):
+        try:
+            os.rmdir(at)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return False
+    return True
+
+
+def is_task_of(uuid, pid):
+    """Does its environment name a task of that spool?"""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as f:
+            return b"WQ_TASK=" + uuid.encode() in f.read()
+    except OSError:
+        return False
+
+
+def kill_tasks_of(uuid):
+    """True: there are none any more."""
+    found = [int(name) for name in os.listdir("/proc") if name.isdigit() and is_task_of(uuid, name)]
+    for pid in found:
+        kill_if(pid, lambda pid=pid: is_task_of(uuid, pid))
+    return not found
+
+
+def kill_if(pid, is_it, before=lambda: None):
+    """Kill a process that is not our child: it may be gone, and its number another's."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not is_it():
+            return False
+        before()
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        return True
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(pidfd)
 
 
 class Client:
@@ -124,6 +180,7 @@ class Life:
         self.path = lambda *names: os.path.join(self.dir, *names)
         self.spool, self.events = self.path("spool"), self.path("events")
         self.level, self.policy = level, policy
+        self.limit_s = LIMIT_S if not plant else LIMIT_S / 5  # much of what is faulty hangs
         self.broken, self.n_clients = [], 0
         self.server = self.pid = self.pidfd = self.client = None
         self.was_ready = False
@@ -156,7 +213,8 @@ class Life:
     def command(self, until=None, fails=False):
         """A payload for exec: record the beginning, perhaps wait for a file, record the end."""
         note = f"printf '%s %s %s\\n' {{}} \"$WQ_ID\" \"$WQ_ATTEMPT\" >>{self.events}\n"
-        wait = f"while [ ! -e {until} ]; do sleep 0.02; done\n" if until else ""
+        wait = f"while [ -e {self.events} ] && [ ! -e {until} ]; do sleep 0.02; done\n" \
+            if until else ""
         return {"shell": note.format("begun") + wait +
                 ("exit 3" if fails else note.format("ended"))}
 
@@ -213,9 +271,9 @@ class Life:
         self.started.append(self.server)
         os.close(write)
         with os.fdopen(read) as ready:
-            if not wait_for([ready], LIMIT_S if patience_s is None else patience_s):
+            if not wait_for([ready], self.limit_s if patience_s is None else patience_s):
                 if patience_s is None:
-                    raise Broken(f"a server was not ready within {LIMIT_S} s")
+                    raise Broken(f"a server was not ready within {self.limit_s} s")
                 self.record("killed server")
                 self.server.kill()
             is_ready = ready.readline() != ""
@@ -237,7 +295,7 @@ class Life:
             os.close(self.pidfd)
             self.pidfd = None
         if self.pid in (None, self.server.pid) or self.killed():
-            code = self.server.wait(LIMIT_S)
+            code = self.server.wait(self.limit_s)
         self.pid = None
         return code
 
@@ -269,8 +327,8 @@ class Life:
             self.signal_server(signal.SIGTERM)
         except ProcessLookupError:
             pass
-        if not wait_for([self.pidfd], LIMIT_S):
-            raise Broken(f"the server did not stop within {LIMIT_S} s")
+        if not wait_for([self.pidfd], self.limit_s):
+            raise Broken(f"the server did not stop within {self.limit_s} s")
         was_killed = self.killed()
         code = self.bury()
         if code not in (0, None) and not was_killed:
@@ -287,10 +345,10 @@ class Life:
         return [fd for fd in fds if fd in ready]
 
     def until(self, condition, what):
-        end = time.monotonic() + LIMIT_S
+        end = time.monotonic() + self.limit_s
         while not condition():
             if time.monotonic() > end:
-                raise Broken(f"not within {LIMIT_S} s: {what}")
+                raise Broken(f"not within {self.limit_s} s: {what}")
             self.attend()
 
     # ---- one client, step by step --------------------------------------------------------------
@@ -302,7 +360,7 @@ class Life:
 
     def hear(self, what):
         """What the client answers; None: it was killed."""
-        end = time.monotonic() + LIMIT_S
+        end = time.monotonic() + self.limit_s
         while True:
             line = self.client.listen()
             if line:
@@ -312,7 +370,7 @@ class Life:
                 self.client = None
                 return None
             if time.monotonic() > end:
-                raise Broken(f"no answer of a client within {LIMIT_S} s: {what[:60]}")
+                raise Broken(f"no answer of a client within {self.limit_s} s: {what[:60]}")
             self.attend([self.client.fd], 1)
 
     # ---- the end -------------------------------------------------------------------------------
@@ -360,6 +418,22 @@ class Life:
         return "\n".join(["events:", self.recorded(), "log:", log,
                           *(f"{d}: {' '.join(n)}" for d, n in places.items() if n)])
 
+    def end_orphans(self):
+        """What a killed shepherd had, when no other one has come after it."""
+        try:
+            with open(os.path.join(self.spool, ".wq", "spool")) as f:
+                uuid = f.read().split("uuid ")[1].split()[0]
+        except (OSError, IndexError):
+            return  # it has never served
+        path = cgroup_of(uuid)
+        if set(os.listdir(os.path.join(self.spool, ".wq", "run"))) <= {"boot"} and \
+                not (path and os.path.isdir(path)):
+            return
+
+        def ended():
+            return kill_tasks_of(uuid) and (path is None or remove_cgroup(path))
+        until(ended, f"the end of the tasks of {self.spool}")
+
     def __enter__(self):
         return self
 
@@ -377,6 +451,7 @@ class Life:
                 self.server.kill()
             if os.path.isdir(self.spool):
                 end_shepherds(self.spool)
+                self.end_orphans()
             for process in self.started:
                 try:
                     process.wait(5)
@@ -389,5 +464,5 @@ class Life:
 
 
 __all__ = ["BUILD", "Broken", "Client", "LIMIT_S", "Life", "PLUGINS", "PROGRAMS", "PyClient", "STATES",
-           "catch_signals", "make_directory", "make_id", "offers", "request_file", "shepherd_pids",
+           "catch_signals", "kill_if", "make_directory", "make_id", "offers", "request_file", "shepherd_pids",
            "wait_for"]
