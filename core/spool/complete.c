@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "spool/quarantine.h"
 
+const char complete_aside[] = ".aside";
+
 enum {
 	COMPARE_SIZE = 16384,
 	ASIDE_SIZE = REQID_SIZE + 8
@@ -78,7 +80,7 @@ static int exchange_by_link(struct spool *sp, const char *name)
 {
 	int running_fd = sp->dir_fd[SPOOL_RUNNING];
 	char aside[ASIDE_SIZE];
-	snprintf(aside, sizeof aside, "%s.aside", name);
+	snprintf(aside, sizeof aside, "%s%s", name, complete_aside);
 	int rc = sp->io->linkat(running_fd, name, sp->tmp_fd, aside, 0);
 	if (rc < 0 && rc != -EEXIST)
 		return rc;

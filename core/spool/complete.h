@@ -16,6 +16,10 @@
 
 #include "spool/spool.h"
 
+/* What is behind the id of a request in tmp while its result takes its place, on a file system without
+ * exchange. */
+extern const char complete_aside[];
+
 /*
  * Write and exchange: 3 then holds the result and tmp the request; what stood in 3 may be of any
  * type.  The result belongs to the owner of the request file.  `fresh`: an earlier one could not be

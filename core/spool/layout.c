@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/utf8.h"
+#include "spool/complete.h"
 #include "spool/probe.h"
 #include "spool/scan.h"
 
@@ -328,12 +329,26 @@ static int look_for_states(const struct spool *sp, const char *path, struct wq_e
 	return 0;
 }
 
+/* The request whose result has just taken its place, where that takes three steps: the last one. */
+static bool finish_exchange(const struct spool *sp, const char *name)
+{
+	char id[REQID_SIZE];
+	struct reqid parsed;
+	const char *suffix = strstr(name, complete_aside);
+	if (!suffix || suffix[strlen(complete_aside)] ||
+		!reqid_parse(name, (size_t)(suffix - name), &parsed))
+		return false;
+	/* While tmp holds the result, 3 has the request still. */
+	return sp->io->renameat2(sp->tmp_fd, name, sp->tmp_fd, reqid_format(parsed, id),
+		       RENAME_NOREPLACE) == 0;
+}
+
 /* What a server that was killed left in tmp.  Results and requests there bear an id: recovery's. */
 static int sweep(void *arg, struct reqid id, const char *name)
 {
 	const struct spool *sp = arg;
 	(void)id;
-	if (name)
+	if (name && !finish_exchange(sp, name))
 		(void)sp->io->unlinkat(sp->tmp_fd, name, 0);
 	return 0;
 }

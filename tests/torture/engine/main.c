@@ -390,14 +390,18 @@ static bool happens_at(unsigned k, unsigned rate)
 
 static bool torture_kill(struct scene *s, const struct call *call, struct rates rates)
 {
+	static uint8_t roles[CALLS_MAX];
 	char first[256], second[256];
 	bool ok = play_case(s);
 	tally->kills[s->runs[0].how]++;
 	tally->at_changes += call->changes;
 	outcome(first, sizeof first);
 	unsigned n = stage->n_recovery;
-	for (unsigned k = 1; ok && k <= n; k++) {
-		if (!happens(rates.second))
+	for (unsigned k = 1; k <= n && k < CALLS_MAX; k++)
+		roles[k] = stage->calls[k].role;
+	for (unsigned k = 1; ok && k <= n && k < CALLS_MAX; k++) {
+		/* A client that goes on before there is a server is no recovery. */
+		if (roles[k] != ROLE_SERVER || !happens(rates.second))
 			continue;
 		s->runs[1] = (struct ending){ .how = k & 1 ? HOW_BEFORE : HOW_AFTER, .at = k };
 		ok = play_case(s) && ok;

@@ -339,6 +339,25 @@ START_TEST(a_result_in_3_is_published_and_its_request_unlinked)
 }
 END_TEST
 
+/* Where three steps exchange them, a kill may come between the second and the third; or the first and
+ * the second. */
+START_TEST(the_next_start_ends_an_exchange_that_was_cut_off)
+{
+	bool result_in_place = _i;
+	tmpspool_put("3-running", ID_TEXT, result_in_place ? "the result" : "the request");
+	tmpspool_put(".wq/tmp", ID_TEXT ".aside", "the request");
+	if (!result_in_place)
+		tmpspool_put(".wq/tmp", ID_TEXT, "the result");
+	tmpspool_put(".wq/tmp", "x.aside", "nobody's");
+
+	spool_close(&tmpspool);
+	ck_assert_int_eq(spool_open_server(&tmpspool, tmpspool_path, &fault_io, NULL), 0);
+
+	ck_assert(stands(".wq/tmp", result_in_place ? "the request" : "the result"));
+	ck_assert_int_eq(tmpspool_count(".wq/tmp"), 1);
+}
+END_TEST
+
 START_TEST(tmp_and_3_change_places)
 {
 	use_way(_i);
@@ -464,6 +483,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, where_a_file_may_not_be_linked_its_result_is_published_all_the_same);
 	tcase_add_loop_test(tc, a_result_belongs_to_who_asked, 0, WAYS);
 	tcase_add_loop_test(tc, a_result_in_3_is_published_and_its_request_unlinked, 0, WAYS);
+	tcase_add_loop_test(tc, the_next_start_ends_an_exchange_that_was_cut_off, 0, 2);
 	tcase_add_loop_test(tc, tmp_and_3_change_places, 0, WAYS);
 	tcase_add_loop_test(
 		tc, a_server_killed_at_any_step_leaves_a_request_or_a_result, 0, 2 * WAYS);

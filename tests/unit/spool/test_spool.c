@@ -159,7 +159,7 @@ START_TEST(what_a_killed_server_left_in_tmp_without_an_id_goes)
 	ck_assert_int_eq(open_server(), 0);
 	spool_close(&sp);
 	tmpspool_put(".wq/tmp", "hwm", "12");
-	tmpspool_put(".wq/tmp", ID_TEXT ".aside", "bytes");
+	tmpspool_put(".wq/tmp", "x.aside", "bytes");
 	tmpspool_put("2-pending", ".probe", "");
 
 	ck_assert_int_eq(open_server(), 0);
