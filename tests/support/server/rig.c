@@ -451,6 +451,7 @@ void rig_start(const char *task_managers)
 
 void rig_close(void)
 {
+	left_fini(&rig);
 	commit_close(&rig); /* its thread looks at the plan */
 	rig_repair();
 	fault_reset();
