@@ -14,10 +14,10 @@
 #include <stdio.h>
 
 /* By the wall clock, which alone goes on while no server runs; an id may be ahead of it. */
-int64_t expire_at(struct reqid id, int64_t within_ns, int64_t now_ns)
+int64_t expire_at(const struct server *s, struct reqid id, int64_t within_ns, int64_t now_ns)
 {
 	int64_t age_us = time_wall_us() - (int64_t)id.us;
-	if (within_ns == 0)
+	if (within_ns == 0 || attempt_of(s, id) > 1)
 		return TIME_NEVER;
 	return time_after(now_ns, within_ns - (age_us > 0 ? age_us * NS_PER_US : 0));
 }

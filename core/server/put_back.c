@@ -34,7 +34,7 @@ void put_back_carry_out(struct server *s, const struct sched_decision *d)
 	if (again)
 		keep_between(s, task);
 	log_info(again ? "%s: pending again" : "%s: never began, pending again", ID_TEXT(d->id));
-	int64_t at = expire_at(d->id, expire_read_within(s, d->id), time_mono_ns());
+	int64_t at = expire_at(s, d->id, expire_read_within(s, d->id), time_mono_ns());
 	tasks_drop(&s->tasks, d->ref);
 	sched_put_back(s->sched, d->id);
 	wq_check(at == TIME_NEVER || sched_start_by(s->sched, d->id, at));

@@ -213,8 +213,10 @@ void start_begin(struct server *s, struct task *task, int rc);
 
 /* --- expire.c --- */
 
-/* By when a request has to be started that says so, TIME_NEVER for one that does not (0). */
-int64_t expire_at(struct reqid id, int64_t within_ns, int64_t now_ns);
+/* By when a request has to be started that says so, TIME_NEVER for one that does not (0), and for one
+ * that was: what is to be started again after a crash may have run, and "expired" says that it never
+ * did. */
+int64_t expire_at(const struct server *s, struct reqid id, int64_t within_ns, int64_t now_ns);
 /* What one that stands in 2 says of it; 0 for nothing, or when it cannot be read. */
 int64_t expire_read_within(struct server *s, struct reqid id);
 /* It was not: answer it.  `tm` is its task manager. */

@@ -70,7 +70,7 @@ void sort_carry_out(struct server *s, const struct sched_decision *d)
 	struct wq_err err = { 0 };
 	uid_t uid = 0;
 	int tm = read_and_choose(s, d->id, &bytes, &req, &uid, &err);
-	int64_t now = time_mono_ns(), at = expire_at(d->id, req.start_within_ns, now);
+	int64_t now = time_mono_ns(), at = expire_at(s, d->id, req.start_within_ns, now);
 	if (tm >= 0 && at <= now) {
 		expire_request(s, d, tm, &req, uid);
 	} else if (tm >= 0) {

@@ -235,6 +235,20 @@ START_TEST(an_attempt_too_many_is_poison)
 }
 END_TEST
 
+/* It was started in time, as far as its start-within goes. */
+START_TEST(what_is_started_again_does_not_expire)
+{
+	rig_teardown();
+	make_spool();
+	rig_like.start_within_ns = NS_PER_S;
+	plant_old();
+	start(ON_CRASH_REQUEUE, WQ_ENDED);
+	ck_assert_uint_eq(probe.task.attempt, 2);
+	end_with(WQ_DONE_OK);
+	rig_assert_outcome(OLD, RESULT_OK, "", "", 2);
+}
+END_TEST
+
 static const int32_t given_back[] = { WQ_BUSY, WQ_RETRY };
 
 START_TEST(an_attempt_that_was_given_back_does_not_count)
@@ -629,6 +643,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, the_next_attempt_has_its_number_and_its_result_says_so);
 	tcase_add_test(tc, what_is_lost_at_run_time_is_started_again_too_and_at_its_old_place);
 	tcase_add_test(tc, an_attempt_too_many_is_poison);
+	tcase_add_test(tc, what_is_started_again_does_not_expire);
 	tcase_add_loop_test(tc, an_attempt_that_was_given_back_does_not_count, 0, 2);
 	tcase_add_test(tc, an_attempt_that_was_written_down_and_never_began_is_the_next_one);
 	suite_add_tcase(suite, tc);

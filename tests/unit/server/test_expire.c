@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -119,9 +120,9 @@ START_TEST(an_id_from_the_future_has_its_time_from_now_on)
 {
 	int64_t now = 5 * NS_PER_S;
 	struct reqid tomorrow = { (uint64_t)time_wall_us() + 86400 * UINT64_C(1000000), 7 };
-	ck_assert_int_eq(expire_at(tomorrow, 60 * NS_PER_S, now), now + 60 * NS_PER_S);
-	ck_assert_int_eq(expire_at(tomorrow, INT64_MAX, now), TIME_NEVER);
-	ck_assert_int_eq(expire_at(tomorrow, 0, now), TIME_NEVER);
+	ck_assert_int_eq(expire_at(&rig, tomorrow, 60 * NS_PER_S, now), now + 60 * NS_PER_S);
+	ck_assert_int_eq(expire_at(&rig, tomorrow, INT64_MAX, now), TIME_NEVER);
+	ck_assert_int_eq(expire_at(&rig, tomorrow, 0, now), TIME_NEVER);
 }
 END_TEST
 
@@ -135,6 +136,21 @@ START_TEST(one_that_never_began_still_has_its_time)
 	rig_forward(61 * NS_PER_S);
 	rig_run();
 	rig_assert_error(2, RESULT_EXPIRED, "start-within");
+}
+END_TEST
+
+/* It was started in time once, and may have run: "expired" would deny that. */
+START_TEST(one_that_is_to_be_started_again_does_not_expire)
+{
+	char name[64];
+	rig_close();
+	snprintf(name, sizeof name, "%s.2", rig_name(1));
+	tmpspool_put(".wq/attempts", name, "");
+	rig_like.start_within_ns = age_ns(1) - NS_PER_S;
+	rig_plant_request(1, "2-pending", "");
+	rig_start(RIG_QUICK);
+	rig_run();
+	rig_assert_outcome(1, RESULT_OK, "", "", 2);
 }
 END_TEST
 
@@ -283,6 +299,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tc, the_time_goes_on_while_no_server_runs);
 	tcase_add_test(tc, an_id_from_the_future_has_its_time_from_now_on);
 	tcase_add_test(tc, one_that_never_began_still_has_its_time);
+	tcase_add_test(tc, one_that_is_to_be_started_again_does_not_expire);
 	tcase_add_test(tc, one_that_cannot_be_moved_is_answered_when_it_can);
 	tcase_add_test(tc, one_that_cannot_be_read_any_more_is_answered_all_the_same);
 	tcase_add_test(tc, while_the_system_cannot_read_it_it_waits);
