@@ -76,8 +76,9 @@ static const struct {
 	/* clang-format on */
 };
 
-static const char *const places[] = { ".wq/tmp", ".wq/run", ".wq/handles", ".wq/quarantine", ".wq",
-	"1-requested", "2-pending", "3-running", "4-complete", "5-aborting", "finished", "work" };
+static const char *const places[] = { ".wq/tmp", ".wq/run", ".wq/handles", ".wq/attempts",
+	".wq/quarantine", ".wq", "1-requested", "2-pending", "3-running", "4-complete",
+	"5-aborting", "finished", "work" };
 
 struct thread {
 	pid_t tid, process;
