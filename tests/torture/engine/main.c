@@ -802,8 +802,7 @@ static void print_kinds(const struct tally *sum, const char *path)
 		exit(2);
 	}
 	for (unsigned i = 0; i < sum->n_kinds; i++)
-		if (sum->kinds[i].kills)
-			fprintf(f, "%s\n", sum->kinds[i].name);
+		fprintf(f, "%s\n", sum->kinds[i].name);
 	fclose(f);
 }
 
