@@ -10,15 +10,21 @@ import traceback
 from life import catch_signals, wait_for
 
 
+ENDS = (signal.SIGTERM, signal.SIGINT)
+
+
 class Worker:
     def __init__(self, work, items):
         read, write = os.pipe()
         parent = os.getpid()
         sys.stdout.flush()
+        # A signal that comes before it has a pipe of its own would wake its parent.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
         self.pid = os.fork()
         if self.pid == 0:
             os.close(read)
             self.run(work, items, write, parent)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
         os.close(write)
         self.fd, self.heard, self.code = read, b"", None
 
@@ -26,6 +32,7 @@ class Worker:
         code = 1
         try:
             catch_signals()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
             for item in items:
                 if os.getppid() != parent:
                     break
