@@ -10,8 +10,8 @@
  * returned to the program.  ptrace(2) stops a thread at these two instants, so that no instruction
  * of the program lies between the instant and its death.
  *
- * Then `killed` and the role are added to EVENTS, the process gets SIGKILL, REPORT says what it was
- * about to do or had done, and everything else goes on without being traced.  killat itself goes on until
+ * Then `killed` and the role are added to EVENTS, REPORT says what it was about to do or had done, the
+ * process gets SIGKILL, and everything else goes on without being traced.  killat itself goes on until
  * PROGRAM has ended, and a process of the role that was not killed; when it is killed, PROGRAM is.
  * The exit status is that of PROGRAM, or 128 and the signal that ended it.
  *
@@ -266,17 +266,18 @@ static void write_line(const char *path, const char *line)
 	close(fd);
 }
 
-/* The thread stands still, so that nothing of it happens after the line. */
+/* The thread stands still, so that nothing of it happens after the line; and who sees its death can
+ * read the report. */
 static void kill_role(void)
 {
 	char line[sizeof doing + 64];
 	const char *role = strncmp(want.role, "wq-", 3) == 0 ? want.role + 3 : want.role;
 	snprintf(line, sizeof line, "killed %s\n", role);
 	write_line(want.events, line);
-	if (kill(role_pid, SIGKILL) < 0)
-		err(1, "kill");
 	snprintf(line, sizeof line, "%s %s\n", want.after ? "after" : "before", doing);
 	write_line(want.report, line);
+	if (kill(role_pid, SIGKILL) < 0)
+		err(1, "kill");
 	is_over = true;
 	for (int i = 0; i < n_threads; i++)
 		if (threads[i].process != role_pid)
