@@ -467,8 +467,8 @@ def test_a_plugin_that_proves_the_end_lets_it_be_started_again_under_another_nam
 def test_a_plugin_that_does_not_say_holds_up_nobody_else():
     with Elsewhere("recovery-limit = 2s") as server:
         request = server.run_one()
-        waiting = server.client.enqueue({"n": 2})
         server.kill()
+        waiting = server.client.enqueue({"n": 2})
         server.answer("again")
         begin = time.monotonic()
         server.start()
